@@ -1,0 +1,256 @@
+"""Messages between agent and collector: strict JSON, its size bounded before it is parsed.
+
+Runs of frames travel as short arrays, so that a message's envelope stays small; docs/wire-format.md
+shows each message whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from core.delivery.frames import BLOCK_FRAMES, ID_PATTERN, NAME_PATTERN, Frame, Lane
+from core.delivery.tables import PointRow, PointTable
+from core.errors import WireError
+
+MAX_MESSAGE_BYTES = 1_000_000
+"""Largest message that is looked at [bytes]; nats-server's own default bound lies just above."""
+
+LOST_REASONS = ("damaged", "disk_full", "trimmed", "refused")
+
+Hex = Annotated[str, Field(pattern=ID_PATTERN)]
+Number = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+Natural = Annotated[int, Field(ge=0, lt=2**53)]
+Positive = Annotated[int, Field(ge=1, lt=2**53)]
+Text = Annotated[str, Field(max_length=200)]
+
+
+class SentFrame(NamedTuple):
+    """A frame inside a data message, which names its epoch and table; `at` is the frame's index."""
+
+    at: Natural
+    n: Positive
+    payload: str
+
+
+class Block(NamedTuple):
+    """A run of frames, named by one digest over their ids."""
+
+    epoch: Hex
+    first: Natural
+    frames: Annotated[int, Field(ge=1, le=BLOCK_FRAMES)]
+    readings: Positive
+    digest: Hex
+
+
+class Range(NamedTuple):
+    """A run of places, whatever they hold."""
+
+    epoch: Hex
+    first: Natural
+    frames: Positive
+
+
+class Ended(NamedTuple):
+    """An epoch's entry in the agent's epoch table: where it ends, and what came before it.
+
+    `prev` is None for the first epoch of a spool; `clean` says whether the run before ended in order.
+    """
+
+    epoch: Hex
+    frames: Natural
+    readings: Natural
+    prev: Hex | None
+    prev_frames: Natural
+    prev_readings: Natural
+    clean: bool
+
+
+class Gone(NamedTuple):
+    """A run of frames that no longer exists: why, and a digest over its ids where they were known.
+
+    `reason` is ``freed`` where a ledger held them, else one of `LOST_REASONS`. Times are of its first and
+    last reading [ms since 1970 UTC], None where damage made them unknown.
+    """
+
+    epoch: Hex
+    first: Natural
+    frames: Positive
+    readings: Natural
+    reason: Literal["freed", "damaged", "disk_full", "trimmed", "refused"]
+    digest: Hex | None
+    from_ms: Natural | None
+    to_ms: Natural | None
+
+
+class LaneHead(NamedTuple):
+    """How far a lane goes: its newest epoch, and the readings of all epochs together."""
+
+    epoch: Hex
+    frames: Natural
+    readings: Natural
+    readings_of_all_epochs: Natural
+
+
+class Message(BaseModel):
+    """Base of all messages: version 1, nothing unknown, nothing coerced."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+    v: Literal[1] = 1
+
+
+class Data(Message):
+    """Frames of one epoch and one point table."""
+
+    kind: Literal["data"] = "data"
+    epoch: Hex
+    table: Hex
+    frames: Annotated[tuple[SentFrame, ...], Field(min_length=1)]
+
+    def whole(self, agent: str, lane: Lane) -> tuple[Frame, ...]:
+        """Return the frames, with the agent and lane that the topic says."""
+        return tuple(
+            Frame(agent, lane, self.epoch, sent.at, sent.n, self.table, sent.payload) for sent in self.frames
+        )
+
+    @classmethod
+    def of(cls, frames: Iterable[Frame]) -> Data:
+        """Return the message that carries the frames; they share epoch and table."""
+        frames = tuple(frames)
+        sent = tuple(SentFrame(frame.index, frame.n, frame.payload) for frame in frames)
+        return cls.model_construct(epoch=frames[0].epoch, table=frames[0].table, frames=sent)
+
+
+class Table(Message):
+    """A point table; goes before the first frame that uses it."""
+
+    kind: Literal["table"] = "table"
+    digest: Hex
+    points: tuple[PointRow, ...]
+
+    @property
+    def table(self) -> PointTable:
+        """The table itself.
+
+        Raises
+        ------
+        WireError
+            If the digest is of other contents, or a point stands in it twice.
+        """
+        try:
+            table = PointTable(self.points)
+        except ValueError as error:
+            raise WireError("a point table that contradicts itself", evidence=str(error)) from error
+        if table.digest != self.digest:
+            raise WireError("a point table under another's digest", evidence=f"{self.digest} {table.digest}")
+        return table
+
+
+class Inventory(Message):
+    """All that an agent knows of one lane: the epochs, what is on its disk, what is no more.
+
+    Parameters
+    ----------
+    number
+        Random, new with the contents and with each prompt.
+    process
+        The epoch that this run of the agent writes, whether or not it has frames yet.
+    sequence
+        Counts this run's inventories of the lane [1].
+    """
+
+    kind: Literal["inventory"] = "inventory"
+    number: Number
+    process: Hex
+    sequence: Natural
+    epochs: tuple[Ended, ...]
+    blocks: tuple[Block, ...]
+    gone: tuple[Gone, ...]
+
+
+class Ack(Message):
+    """What the ledger holds of a lane: frames by id, blocks by digest, and an inventory by its number.
+
+    `refused` pairs ids with the reason; `need` names point tables that are not known.
+    """
+
+    kind: Literal["ack"] = "ack"
+    life: Hex
+    lane: Lane
+    ids: tuple[Hex, ...] = ()
+    held: tuple[Block, ...] = ()
+    inventory: Number | None = None
+    need: tuple[Hex, ...] = ()
+    refused: tuple[tuple[Hex, Text], ...] = ()
+
+
+class Want(Message):
+    """Places that an inventory listed and the ledger does not hold as listed."""
+
+    kind: Literal["want"] = "want"
+    life: Hex
+    lane: Lane
+    inventory: Number
+    ranges: tuple[Range, ...]
+
+
+class Life(Message):
+    """A collector's life; with `alive` false it is the last will."""
+
+    kind: Literal["life"] = "life"
+    ledger: Name
+    ledger_id: Hex
+    life: Hex
+    time_ms: Natural
+    alive: bool
+
+
+class Head(Message):
+    """How far an agent's durable frames go, for whoever lost everything else."""
+
+    kind: Literal["head"] = "head"
+    lanes: dict[Lane, LaneHead]
+
+
+class Status(Message):
+    """State of an agent's process; `gone` is the last will."""
+
+    kind: Literal["status"] = "status"
+    process: Hex
+    state: Literal["online", "stopped", "gone"]
+
+
+AnyMessage = Annotated[
+    Data | Table | Inventory | Ack | Want | Life | Head | Status, Field(discriminator="kind")
+]
+_ADAPTER: TypeAdapter[Data | Table | Inventory | Ack | Want | Life | Head | Status] = TypeAdapter(AnyMessage)
+
+
+def encode(message: Message) -> bytes:
+    """Return a message as compact JSON."""
+    return message.__pydantic_serializer__.to_json(message)
+
+
+def decode(data: bytes) -> Data | Table | Inventory | Ack | Want | Life | Head | Status:
+    """Read a message.
+
+    Raises
+    ------
+    WireError
+        If it is too large, not JSON, of an unknown kind or version, or not exactly of its form.
+    """
+    if len(data) > MAX_MESSAGE_BYTES:
+        raise WireError(
+            f"message of {len(data)} bytes, more than {MAX_MESSAGE_BYTES}", evidence=repr(data[:80])
+        )
+    try:
+        return _ADAPTER.validate_json(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise WireError(
+            "message that is not of the protocol", evidence=f"{key}: {first['msg']}: {data[:80]!r}"
+        ) from error

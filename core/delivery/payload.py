@@ -1,0 +1,163 @@
+"""Payload of a frame: counts by time and point, and the agent's events, as compact JSON.
+
+``[[1709218800000,[[0,123456],[1,2301,1],[2,null,2]]],{"event":"clock_step","by_ms":400}]``
+
+A group is an instant [ms since 1970 UTC] and its readings: number of the point in the frame's table,
+count as the register held it, and the quality where it is not good. A count is null only where a
+reading was due and the register could not be used; its quality is then bad. Decimals (float registers)
+keep every digit. There are no quotes but in events, so the text costs nothing inside JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Never
+
+from core.delivery.frames import Frame
+from core.delivery.tables import PointTable
+from core.errors import WireError
+
+GOOD, BAD = 0, 2
+_YEAR_2200_MS = 7_258_118_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class TakenReading:
+    """One point at one instant, as it travels.
+
+    Parameters
+    ----------
+    point
+        Id of the point.
+    time_ms
+        Instant of the reading [ms since 1970 UTC].
+    count
+        What the register held, unscaled [counts]; None where it was due and could not be used.
+    quality
+        0 good, 1 uncertain, 2 bad [1].
+    """
+
+    point: str
+    time_ms: int
+    count: int | Decimal | None
+    quality: int = GOOD
+
+
+Event = Mapping[str, object]
+"""An agent's event: ``event`` names its kind, ``time_ms`` its instant, the rest is its evidence."""
+
+
+def encode_payload(readings: Iterable[TakenReading], table: PointTable, events: Sequence[Event] = ()) -> str:
+    """Return the payload of a frame; readings keep their order.
+
+    Parameters
+    ----------
+    readings
+        Readings of points of the table.
+    table
+        Says which number each point has.
+    events
+        JSON objects with the key ``event``, written after the readings.
+
+    Raises
+    ------
+    WireError
+        If a point is not in the table, a count is not finite, or null without bad quality.
+    """
+    parts: list[str] = []
+    group: list[str] = []
+    group_ms: int | None = None
+    index = table.index
+    for reading in readings:
+        if reading.time_ms != group_ms:
+            if group:
+                parts.append(f"[{group_ms},[{','.join(group)}]]")
+            group, group_ms = [], reading.time_ms
+        number = index.get(reading.point)
+        if number is None:
+            raise WireError("reading of a point that is not in its table", where=reading.point)
+        mark = f",{reading.quality}" if reading.quality else ""
+        group.append(f"[{number},{_count_text(reading)}{mark}]")
+    if group:
+        parts.append(f"[{group_ms},[{','.join(group)}]]")
+    parts.extend(json.dumps(event, ensure_ascii=False, separators=(",", ":")) for event in events)
+    return f"[{','.join(parts)}]"
+
+
+def decode_payload(frame: Frame, table: PointTable) -> tuple[tuple[TakenReading, ...], tuple[Event, ...]]:
+    """Return the readings and events of a frame.
+
+    Raises
+    ------
+    WireError
+        If the payload is not of its form or does not hold as many entries as the frame says.
+    """
+    where = f"{frame.agent} {frame.lane} {frame.epoch[:8]}…/{frame.index}"
+    try:
+        content = json.loads(frame.payload, parse_float=Decimal, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise WireError("payload is not JSON", where=where, evidence=frame.payload[:120]) from error
+    if not isinstance(content, list):
+        raise WireError("payload is not a list", where=where, evidence=frame.payload[:120])
+    readings: list[TakenReading] = []
+    events: list[Event] = []
+    points = [row.point for row in table.rows]
+    for part in content:
+        match part:
+            case [int(time_ms), list(group)] if 0 <= time_ms < _YEAR_2200_MS and type(time_ms) is int:
+                readings.extend(_reading(where, points, time_ms, entry) for entry in group)
+            case {"event": str()}:
+                events.append(part)
+            case _:
+                raise WireError(
+                    "payload holds neither readings nor an event", where=where, evidence=_seen(part)
+                )
+    if len(readings) + len(events) != frame.n:
+        raise WireError(
+            f"frame says {frame.n} readings, its payload holds {len(readings) + len(events)}", where=where
+        )
+    return tuple(readings), tuple(events)
+
+
+def _reading(where: str, points: Sequence[str], time_ms: int, entry: object) -> TakenReading:
+    """One entry ``[point, count]`` or ``[point, count, quality]``."""
+    if isinstance(entry, list) and 2 <= len(entry) <= 3:
+        number, count = entry[0], entry[1]
+        quality = entry[2] if len(entry) == 3 else GOOD
+        if (
+            type(number) is int
+            and 0 <= number < len(points)
+            and type(quality) is int
+            and GOOD <= quality <= BAD
+            and (type(count) is int or type(count) is Decimal or (count is None and quality == BAD))
+        ):
+            return TakenReading(points[number], time_ms, count, quality)
+    raise WireError("payload holds a reading of the wrong form", where=where, evidence=_seen(entry))
+
+
+def _count_text(reading: TakenReading) -> str:
+    """The count as a JSON number or null."""
+    count = reading.count
+    if count is None:
+        if reading.quality != BAD:
+            raise WireError("a reading without a count that is not marked bad", where=reading.point)
+        return "null"
+    if isinstance(count, Decimal):
+        if not count.is_finite():
+            raise WireError("a count that is not a number", where=reading.point, evidence=str(count))
+        text = str(count)
+        return text if "." in text or "E" in text else f"{text}.0"
+    return str(count)
+
+
+def _refuse_constant(text: str) -> Never:
+    """NaN and Infinity are no JSON."""
+    raise ValueError(f"{text} is no number")
+
+
+def _seen(part: object) -> str:
+    """A short look at what was found."""
+    return repr(part)[:120]
