@@ -1,0 +1,319 @@
+"""Headquarters' configuration, ``hq.yaml`` in the ledger's folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from config.agent import Broker, Side
+from config.documents import load_yaml
+from config.profile import QuantityName, load_profile
+from config.strict import (
+    DIRECT,
+    CtRatio,
+    Id,
+    Loc,
+    Model,
+    Month,
+    Names,
+    NotNegativeExact,
+    PositiveExact,
+    Problem,
+    TimeZone,
+    VtRatio,
+    exact_text,
+)
+from core.errors import ConfigError
+from core.metering.quantities import Kind, Quantity, Unit
+
+Shares = Annotated[dict[Id, NotNegativeExact], Field(min_length=1)]
+"""Product → exact share [1]; all of them sum to 1."""
+
+
+class LedgerSettings(Model):
+    """The ledger's name, and its database; None: ``ledger.sqlite`` beside the file."""
+
+    name: Id = "hq"
+    url: str | None = None
+
+
+class SqliteStore(Model):
+    """Readings in a SQLite file beside the ledger."""
+
+    kind: Literal["sqlite"]
+
+
+class InfluxStore(Model):
+    """Readings in InfluxDB 2; the token stands in a file of its own, relative to this one."""
+
+    kind: Literal["influxdb"]
+    url: Annotated[str, Field(pattern=r"^https?://[^/\s]+/?$")]
+    org: Annotated[str, Field(min_length=1)]
+    bucket: Annotated[str, Field(min_length=1)]
+    token_file: Annotated[Path, Field(strict=False)]
+
+
+class InstallationRecord(Model):
+    """Dated facts of the meter behind a point; `from` is a local date of the site, its midnight.
+
+    Attributes
+    ----------
+    profile
+        Device profile that says what a count is worth.
+    wh_per_count
+        What a count is worth before CT and VT, where no profile says so [Wh].
+    full_scale_kw
+        The most power that the circuit can carry, by its CT or breaker [kW].
+    """
+
+    from_: Annotated[date, Field(alias="from")]
+    serial: Annotated[str, Field(min_length=1)]
+    profile: str | None = None
+    wh_per_count: PositiveExact | None = None
+    resolution: PositiveExact = Fraction(1)
+    wrap_at: Annotated[int, Field(gt=1)] | None = None
+    ct: CtRatio = DIRECT
+    vt: VtRatio = DIRECT
+    side: Side
+    accuracy_class: str | None = None
+    full_scale_kw: PositiveExact | None = None
+    calibration_until: date | None = None
+
+    @model_validator(mode="after")
+    def _worth_known_once(self) -> InstallationRecord:
+        if (self.profile is None) == (self.wh_per_count is None):
+            raise ValueError("needs either a profile or wh_per_count")
+        return self
+
+    def count_worth(self, quantity: Quantity) -> tuple[Fraction, Fraction, int | None]:
+        """Return what a count of the quantity is worth, from the profile or as written.
+
+        Returns
+        -------
+        tuple
+            Worth [Wh per count], resolution [counts], and wrap [counts] or None.
+
+        Raises
+        ------
+        ConfigError
+            If the profile is unknown or does not hold the quantity.
+        """
+        if self.profile is None:
+            assert self.wh_per_count is not None
+            return self.wh_per_count, self.resolution, self.wrap_at
+        profile = load_profile(self.profile)
+        point = profile.points.get(quantity.value)
+        if point is None:
+            raise ConfigError(
+                f"The profile {profile.id} does not hold {quantity.value}.",
+                evidence=f"it holds {', '.join(profile.points)}",
+                next="correct the meter's quantity or its profile",
+            )
+        return point.scale * point.unit.factor_to(Unit.WH), point.resolution, point.wrap_at
+
+
+class MeterRecord(Model):
+    """A meter of the site's network."""
+
+    id: Id
+    name: Names
+    quantity: QuantityName
+    current: Literal["ac", "dc"]
+    parent: Id | None = None
+    process: Id | None = None
+    installations: Annotated[tuple[InstallationRecord, ...], Field(min_length=1)]
+
+    @property
+    def point(self) -> str:
+        """Id of the meter's point, ``AOB-RCV-01.active_energy_import``."""
+        return f"{self.id}.{self.quantity.value}"
+
+    def problems_at(self, loc: Loc) -> Iterator[Problem]:
+        """Yield what is wrong with this meter alone."""
+        if self.quantity.kind is not Kind.COUNTER or self.quantity.unit is not Unit.WH:
+            yield Problem(
+                (*loc, "quantity"),
+                "A meter of the network counts active energy.",
+                self.quantity.value,
+                next="use the meter's energy register, such as active_energy_import",
+            )
+            return
+        if (self.current == "dc") != (self.quantity is Quantity.DC_ENERGY):
+            yield Problem(
+                (*loc, "current"),
+                "Current and quantity contradict each other.",
+                evidence=f"{self.current}, {self.quantity.value}",
+                next="a dc meter has the quantity dc_energy, an ac meter another one",
+            )
+        before: date | None = None
+        for index, installation in enumerate(self.installations):
+            at = (*loc, "installations", index)
+            if before is not None and installation.from_ <= before:
+                yield Problem(
+                    (*at, "from"),
+                    "Installations stand in time order, each from another day.",
+                    evidence=f"{installation.from_} after {before}",
+                )
+            before = installation.from_
+            try:
+                installation.count_worth(self.quantity)
+            except ConfigError as error:
+                yield Problem((*at, "profile"), error.what, error.evidence, error.cause, error.next)
+
+
+class Allocation(Model):
+    """Who bears the site's energy and fuel: shares by meter, of the remainder, and of fuel by process."""
+
+    meters: dict[Id, Shares] = Field(default_factory=dict)
+    remainder: Shares | None = None
+    fuels: dict[Id, Shares] = Field(default_factory=dict)
+
+    def shares(self) -> Iterator[tuple[Loc, Mapping[str, Fraction]]]:
+        """Yield each set of shares and where it stands."""
+        yield from ((("meters", name), shares) for name, shares in self.meters.items())
+        if self.remainder is not None:
+            yield ("remainder",), self.remainder
+        yield from ((("fuels", name), shares) for name, shares in self.fuels.items())
+
+
+class SiteRecord(Model):
+    """A works: its meters as a tree, and the boundary set that feeds scope 2."""
+
+    id: Id
+    name: Names
+    time_zone: TimeZone
+    boundary: Annotated[tuple[Id, ...], Field(min_length=1)]
+    meters: Annotated[tuple[MeterRecord, ...], Field(min_length=1)]
+    allocation: Allocation | None = None
+
+    def problems_at(self, loc: Loc, products: Mapping[str, Names]) -> Iterator[Problem]:
+        """Yield what is wrong with this site alone."""
+        meters = {meter.id: meter for meter in self.meters}
+        for index, name in enumerate(self.boundary):
+            at = (*loc, "boundary", index)
+            if name in self.boundary[:index]:
+                yield Problem(at, "The meter stands twice in the boundary set.", name)
+            elif name not in meters:
+                yield Problem(at, "There is no such meter.", name, next=f"one of: {', '.join(meters)}")
+            elif meters[name].current == "dc":
+                yield Problem(
+                    at,
+                    "A DC meter cannot feed scope 2.",
+                    evidence=name,
+                    cause="what is bought is AC; the rectifier's loss would be missing",
+                    next="put the receiving point (受電点) into the boundary set",
+                )
+            elif meters[name].parent is not None:
+                yield Problem(
+                    at,
+                    "A meter of the boundary set has no parent.",
+                    evidence=f"{name} is below {meters[name].parent}",
+                    cause="its energy would count twice if the parent is in the set too",
+                )
+        for index, meter in enumerate(self.meters):
+            at = (*loc, "meters", index)
+            yield from meter.problems_at(at)
+            if meter.parent is not None and meter.parent not in meters:
+                yield Problem(
+                    (*at, "parent"),
+                    "There is no such meter.",
+                    meter.parent,
+                    next=f"one of: {', '.join(meters)}",
+                )
+            elif self._ancestor_of_itself(meter, meters):
+                yield Problem(
+                    (*at, "parent"), "The meter is above itself.", f"{meter.id} is below {meter.parent}"
+                )
+            elif meter.parent is None and meter.id not in self.boundary:
+                yield Problem(
+                    (*at, "parent"),
+                    "The meter hangs in the air: it has no parent and is not in the boundary set.",
+                    evidence=meter.id,
+                    next="name its parent, or put it into the boundary set",
+                )
+        if self.allocation is not None:
+            yield from self._shares((*loc, "allocation"), self.allocation, meters, products)
+
+    @staticmethod
+    def _ancestor_of_itself(meter: MeterRecord, meters: Mapping[str, MeterRecord]) -> bool:
+        above, seen = meter.parent, set[str]()
+        while above is not None and above in meters and above not in seen:
+            if above == meter.id:
+                return True
+            seen.add(above)
+            above = meters[above].parent
+        return False
+
+    @staticmethod
+    def _shares(
+        loc: Loc, allocation: Allocation, meters: Mapping[str, MeterRecord], products: Mapping[str, Names]
+    ) -> Iterator[Problem]:
+        for name in allocation.meters:
+            if name not in meters:
+                yield Problem((*loc, "meters", name), "There is no such meter.", name)
+        for at, shares in allocation.shares():
+            total = sum(shares.values(), Fraction(0))
+            if total != 1:
+                yield Problem(
+                    (*loc, *at),
+                    "The shares do not sum to 1.",
+                    evidence=" + ".join(map(exact_text, shares.values())) + f" = {exact_text(total)}",
+                    next='mend the shares; thirds are written "1/3"',
+                )
+            for product in shares:
+                if product not in products:
+                    yield Problem(
+                        (*loc, *at, product),
+                        "There is no such product.",
+                        product,
+                        next=f"one of: {', '.join(products) or 'none yet; add it under products'}",
+                    )
+
+
+class HqConfig(Model):
+    """Everything headquarters is told."""
+
+    company: Names
+    ledger: LedgerSettings = LedgerSettings()
+    broker: Broker | None = None
+    store: Annotated[SqliteStore | InfluxStore, Field(discriminator="kind")] = SqliteStore(kind="sqlite")
+    synthetic: str | None = None
+    electricity_factor: Id
+    sites: Annotated[tuple[SiteRecord, ...], Field(min_length=1)]
+    products: dict[Id, Names] = Field(default_factory=dict)
+    targets: dict[Month, PositiveExact] = Field(default_factory=dict)
+
+    def problems(self) -> Iterator[Problem]:
+        """Yield what is wrong with the sites, alone and together."""
+        sites, meters = set[str](), dict[str, str]()
+        for index, site in enumerate(self.sites):
+            loc = ("sites", index)
+            if site.id in sites:
+                yield Problem((*loc, "id"), "The site stands twice.", site.id)
+            sites.add(site.id)
+            for number, meter in enumerate(site.meters):
+                if meter.id in meters:
+                    yield Problem(
+                        (*loc, "meters", number, "id"),
+                        "The meter stands twice.",
+                        evidence=f"{meter.id}, also at {meters[meter.id]}",
+                        next="meter ids are unique over all sites",
+                    )
+                meters.setdefault(meter.id, site.id)
+            yield from site.problems_at(loc, self.products)
+
+
+def load_hq(path: Path) -> HqConfig:
+    """Return headquarters' configuration, from a file or from the ``hq.yaml`` of a folder.
+
+    Raises
+    ------
+    ConfigError
+        If anything in it is wrong, with file, line and key.
+    """
+    return load_yaml(path / "hq.yaml" if path.is_dir() else path, HqConfig)

@@ -1,0 +1,231 @@
+"""What all configuration models are made of: a strict base and the exact scalar types.
+
+YAML is data only: a number that must be exact is quoted text (``scale: "0.001"``), a ratio is
+written as on the nameplate (``ct: 400/5``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator
+
+Loc = tuple[str | int, ...]
+"""Path to a value in a file: keys and list indexes, outermost first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with a document whose every single value is well formed."""
+
+    loc: Loc
+    what: str
+    evidence: str = ""
+    cause: str = ""
+    next: str = ""
+
+
+class Model(BaseModel):
+    """Base of all configuration models: frozen, strict, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", arbitrary_types_allowed=True)
+
+    def problems(self) -> Iterator[Problem]:
+        """Yield what no single value shows: duplicates, dangling names, sums that do not close."""
+        return iter(())
+
+
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?(/\d+)?")
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
+_RATIO = re.compile(r"(?P<primary>\d+(\.\d+)?)\s*/\s*(?P<secondary>\d+(\.\d+)?)\s*(A|V)?")
+
+
+def exact(value: object) -> Fraction:
+    """Return the exact number that quoted text stands for.
+
+    Parameters
+    ----------
+    value
+        Text such as ``"0.001"`` or ``"13/110"``, or a whole number.
+
+    Raises
+    ------
+    ValueError
+        If it is a float (its digits are not the ones in the file) or no number.
+
+    Examples
+    --------
+    >>> exact("0.001")
+    Fraction(1, 1000)
+    """
+    if isinstance(value, Fraction) or (isinstance(value, int) and not isinstance(value, bool)):
+        return Fraction(value)
+    if isinstance(value, float):
+        raise ValueError(f'must be quoted text to stay exact: "{Decimal(repr(value)):f}", with the quotes')
+    if not isinstance(value, str) or not _NUMBER.fullmatch(value.strip()):
+        raise ValueError('must be an exact number as quoted text, such as "0.001" or "13/110"')
+    try:
+        return Fraction(value.strip())
+    except ZeroDivisionError:
+        raise ValueError("divides by zero") from None
+
+
+def exact_text(value: Fraction) -> str:
+    """Return the shortest exact text of a number: decimal when it terminates, else a ratio.
+
+    Examples
+    --------
+    >>> exact_text(Fraction(1, 1000)), exact_text(Fraction(1, 3)), exact_text(Fraction(7))
+    ('0.001', '1/3', '7')
+    """
+    twos = fives = 0
+    rest = value.denominator
+    while rest % 2 == 0:
+        rest, twos = rest // 2, twos + 1
+    while rest % 5 == 0:
+        rest, fives = rest // 5, fives + 1
+    if rest != 1:
+        return f"{value.numerator}/{value.denominator}"
+    digits = max(twos, fives)
+    if digits == 0:
+        return str(value.numerator)
+    scaled = abs(value.numerator) * 10**digits // value.denominator
+    whole, part = divmod(scaled, 10**digits)
+    return f"{'-' if value < 0 else ''}{whole}.{part:0{digits}d}"
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """A transformer's ratio as its nameplate writes it, ``400/5`` or ``66000/110``.
+
+    Attributes
+    ----------
+    primary, secondary
+        Rated values of both sides [A] or [V].
+    """
+
+    primary: Fraction
+    secondary: Fraction
+
+    @property
+    def factor(self) -> Fraction:
+        """Primary over secondary [1]."""
+        return self.primary / self.secondary
+
+    def text(self, unit: str) -> str:
+        """Return it as a nameplate does, ``400/5 A``."""
+        return f"{exact_text(self.primary)}/{exact_text(self.secondary)} {unit}"
+
+
+DIRECT = Ratio(Fraction(1), Fraction(1))
+"""No transformer: the conductor passes through the meter."""
+
+
+def _ratio(value: object) -> Ratio:
+    if isinstance(value, Ratio):
+        return value
+    found = _RATIO.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError("must be a ratio as on the nameplate, primary/secondary, such as 400/5 or 66000/110")
+    primary, secondary = Fraction(found["primary"]), Fraction(found["secondary"])
+    if primary == 0 or secondary == 0:
+        raise ValueError("neither side of a transformer can be 0")
+    return Ratio(primary, secondary)
+
+
+_CT_SECONDARIES = (1, 2, 5)
+_VT_SECONDARIES = (50, 240)
+
+
+def _ct(value: object) -> Ratio:
+    ratio = _ratio(value)
+    if ratio == DIRECT:
+        return ratio
+    if ratio.primary in _CT_SECONDARIES and ratio.secondary > ratio.primary:
+        raise ValueError("is upside down: a CT is written primary/secondary, such as 400/5")
+    if ratio.secondary not in _CT_SECONDARIES:
+        raise ValueError(
+            "is no CT ratio: secondary sides are 1, 2 or 5 A (IEC 61869-2), "
+            f"not {exact_text(ratio.secondary)} A"
+        )
+    if ratio.primary < ratio.secondary:
+        raise ValueError("is no CT ratio: the primary current is below the secondary")
+    return ratio
+
+
+def _vt(value: object) -> Ratio:
+    ratio = _ratio(value)
+    if ratio == DIRECT:
+        return ratio
+    low, high = _VT_SECONDARIES
+    if ratio.primary < ratio.secondary:
+        raise ValueError("is upside down: a VT is written primary/secondary, such as 66000/110")
+    if not low <= ratio.secondary <= high:
+        raise ValueError(
+            f"is no VT ratio: secondary sides are {low} to {high} V, not {exact_text(ratio.secondary)} V"
+        )
+    return ratio
+
+
+def _positive(value: object) -> Fraction:
+    number = exact(value)
+    if number <= 0:
+        raise ValueError("must be above 0")
+    return number
+
+
+def _not_negative(value: object) -> Fraction:
+    number = exact(value)
+    if number < 0:
+        raise ValueError("must not be negative")
+    return number
+
+
+def _zone(value: object) -> ZoneInfo:
+    if isinstance(value, ZoneInfo):
+        return value
+    try:
+        return ZoneInfo(value if isinstance(value, str) else "")
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ValueError("is no time zone name, such as Asia/Tokyo") from None
+
+
+def _id(value: str) -> str:
+    if not _ID.fullmatch(value):
+        raise ValueError("must be a name of 1 to 64 letters, digits, - and _")
+    return value
+
+
+def _month(value: str) -> str:
+    if not _MONTH.fullmatch(value):
+        raise ValueError("must be a month, such as 2024-02")
+    return value
+
+
+def _text(value: Any) -> str:
+    return exact_text(value)
+
+
+Exact = Annotated[Fraction, PlainValidator(exact), PlainSerializer(_text)]
+PositiveExact = Annotated[Fraction, PlainValidator(_positive), PlainSerializer(_text)]
+NotNegativeExact = Annotated[Fraction, PlainValidator(_not_negative), PlainSerializer(_text)]
+CtRatio = Annotated[Ratio, PlainValidator(_ct)]
+VtRatio = Annotated[Ratio, PlainValidator(_vt)]
+TimeZone = Annotated[ZoneInfo, PlainValidator(_zone)]
+Id = Annotated[str, AfterValidator(_id)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Month = Annotated[str, AfterValidator(_month)]
+
+
+class Names(Model):
+    """A name in both languages; never empty."""
+
+    ja: Annotated[str, Field(min_length=1)]
+    en: Annotated[str, Field(min_length=1)]
