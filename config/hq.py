@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import date
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from config.agent import Broker, Side
+from config.agent import Broker
 from config.documents import load_yaml
-from config.profile import QuantityName, load_profile
+from config.meters import MeterRecord
 from config.strict import (
-    DIRECT,
-    CtRatio,
     Id,
     Loc,
     Model,
@@ -25,11 +22,8 @@ from config.strict import (
     PositiveExact,
     Problem,
     TimeZone,
-    VtRatio,
     exact_text,
 )
-from core.errors import ConfigError
-from core.metering.quantities import Kind, Quantity, Unit
 
 Shares = Annotated[dict[Id, NotNegativeExact], Field(min_length=1)]
 """Product → exact share [1]; all of them sum to 1."""
@@ -56,114 +50,6 @@ class InfluxStore(Model):
     org: Annotated[str, Field(min_length=1)]
     bucket: Annotated[str, Field(min_length=1)]
     token_file: Annotated[Path, Field(strict=False)]
-
-
-class InstallationRecord(Model):
-    """Dated facts of the meter behind a point; `from` is a local date of the site, its midnight.
-
-    Attributes
-    ----------
-    profile
-        Device profile that says what a count is worth.
-    wh_per_count
-        What a count is worth before CT and VT, where no profile says so [Wh].
-    full_scale_kw
-        The most power that the circuit can carry, by its CT or breaker [kW].
-    """
-
-    from_: Annotated[date, Field(alias="from")]
-    serial: Annotated[str, Field(min_length=1)]
-    profile: str | None = None
-    wh_per_count: PositiveExact | None = None
-    resolution: PositiveExact = Fraction(1)
-    wrap_at: Annotated[int, Field(gt=1)] | None = None
-    ct: CtRatio = DIRECT
-    vt: VtRatio = DIRECT
-    side: Side
-    accuracy_class: str | None = None
-    full_scale_kw: PositiveExact | None = None
-    calibration_until: date | None = None
-
-    @model_validator(mode="after")
-    def _worth_known_once(self) -> InstallationRecord:
-        if (self.profile is None) == (self.wh_per_count is None):
-            raise ValueError("needs either a profile or wh_per_count")
-        return self
-
-    def count_worth(self, quantity: Quantity) -> tuple[Fraction, Fraction, int | None]:
-        """Return what a count of the quantity is worth, from the profile or as written.
-
-        Returns
-        -------
-        tuple
-            Worth [Wh per count], resolution [counts], and wrap [counts] or None.
-
-        Raises
-        ------
-        ConfigError
-            If the profile is unknown or does not hold the quantity.
-        """
-        if self.profile is None:
-            assert self.wh_per_count is not None
-            return self.wh_per_count, self.resolution, self.wrap_at
-        profile = load_profile(self.profile)
-        point = profile.points.get(quantity.value)
-        if point is None:
-            raise ConfigError(
-                f"The profile {profile.id} does not hold {quantity.value}.",
-                evidence=f"it holds {', '.join(profile.points)}",
-                next="correct the meter's quantity or its profile",
-            )
-        return point.scale * point.unit.factor_to(Unit.WH), point.resolution, point.wrap_at
-
-
-class MeterRecord(Model):
-    """A meter of the site's network."""
-
-    id: Id
-    name: Names
-    quantity: QuantityName
-    current: Literal["ac", "dc"]
-    parent: Id | None = None
-    process: Id | None = None
-    installations: Annotated[tuple[InstallationRecord, ...], Field(min_length=1)]
-
-    @property
-    def point(self) -> str:
-        """Id of the meter's point, ``AOB-RCV-01.active_energy_import``."""
-        return f"{self.id}.{self.quantity.value}"
-
-    def problems_at(self, loc: Loc) -> Iterator[Problem]:
-        """Yield what is wrong with this meter alone."""
-        if self.quantity.kind is not Kind.COUNTER or self.quantity.unit is not Unit.WH:
-            yield Problem(
-                (*loc, "quantity"),
-                "A meter of the network counts active energy.",
-                self.quantity.value,
-                next="use the meter's energy register, such as active_energy_import",
-            )
-            return
-        if (self.current == "dc") != (self.quantity is Quantity.DC_ENERGY):
-            yield Problem(
-                (*loc, "current"),
-                "Current and quantity contradict each other.",
-                evidence=f"{self.current}, {self.quantity.value}",
-                next="a dc meter has the quantity dc_energy, an ac meter another one",
-            )
-        before: date | None = None
-        for index, installation in enumerate(self.installations):
-            at = (*loc, "installations", index)
-            if before is not None and installation.from_ <= before:
-                yield Problem(
-                    (*at, "from"),
-                    "Installations stand in time order, each from another day.",
-                    evidence=f"{installation.from_} after {before}",
-                )
-            before = installation.from_
-            try:
-                installation.count_worth(self.quantity)
-            except ConfigError as error:
-                yield Problem((*at, "profile"), error.what, error.evidence, error.cause, error.next)
 
 
 class Allocation(Model):

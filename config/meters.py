@@ -1,0 +1,177 @@
+"""Meters of a site's network, and the dated facts of what stands behind each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from fractions import Fraction
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, model_validator
+
+from config.agent import Side
+from config.profile import QuantityName, load_profile
+from config.strict import DIRECT, CtRatio, Id, Loc, Model, Names, PositiveExact, Problem, VtRatio
+from core.errors import ConfigError, DataError
+from core.metering.counters import CounterSpec
+from core.metering.installations import Installation, class_error, exchanges
+from core.metering.installations import Side as CoreSide
+from core.metering.quantities import Kind, Quantity, Unit
+from core.timeline import parse_local
+
+
+class InstallationRecord(Model):
+    """Dated facts of the meter behind a point; `from` is a local date of the site, its midnight.
+
+    Attributes
+    ----------
+    profile
+        Device profile that says what a count is worth.
+    wh_per_count
+        What a count is worth before CT and VT, where no profile says so [Wh].
+    full_scale_kw
+        The most power that the circuit can carry, by its CT or breaker [kW].
+    """
+
+    from_: Annotated[date, Field(alias="from")]
+    serial: Annotated[str, Field(min_length=1)]
+    profile: str | None = None
+    wh_per_count: PositiveExact | None = None
+    resolution: PositiveExact = Fraction(1)
+    wrap_at: Annotated[int, Field(gt=1)] | None = None
+    ct: CtRatio = DIRECT
+    vt: VtRatio = DIRECT
+    side: Side
+    accuracy_class: str | None = None
+    full_scale_kw: PositiveExact | None = None
+    calibration_until: date | None = None
+    evidence: str = ""
+
+    @model_validator(mode="after")
+    def _worth_known_once(self) -> InstallationRecord:
+        if (self.profile is None) == (self.wh_per_count is None):
+            raise ValueError("needs either a profile or wh_per_count")
+        return self
+
+    def count_worth(self, quantity: Quantity) -> tuple[Fraction, Fraction, int | None]:
+        """Return what a count of the quantity is worth, from the profile or as written.
+
+        Returns
+        -------
+        tuple
+            Worth [Wh per count], resolution [counts], and wrap [counts] or None.
+
+        Raises
+        ------
+        ConfigError
+            If the profile is unknown or does not hold the quantity.
+        """
+        if self.profile is None:
+            assert self.wh_per_count is not None
+            return self.wh_per_count, self.resolution, self.wrap_at
+        profile = load_profile(self.profile)
+        point = profile.points.get(quantity.value)
+        if point is None:
+            raise ConfigError(
+                f"The profile {profile.id} does not hold {quantity.value}.",
+                evidence=f"it holds {', '.join(profile.points)}",
+                next="correct the meter's quantity or its profile",
+            )
+        return point.scale * point.unit.factor_to(Unit.WH), point.resolution, point.wrap_at
+
+    def installation(self, point: str, quantity: Quantity, start_ms: int, end_ms: int | None) -> Installation:
+        """Return it as the core knows it, in force in [start, end) [ms]; raises as `count_worth`."""
+        return Installation(
+            point=point,
+            start_ms=start_ms,
+            end_ms=end_ms,
+            serial=self.serial,
+            ct=self.ct.factor,
+            vt=self.vt.factor,
+            side=CoreSide(self.side),
+            wh_per_count=self.count_worth(quantity)[0],
+            ct_text="" if self.ct == DIRECT else self.ct.text("A"),
+            vt_text="" if self.vt == DIRECT else self.vt.text("V"),
+            full_scale_kw=self.full_scale_kw,
+            accuracy_class=self.accuracy_class,
+            calibration_until=self.calibration_until,
+            profile=self.profile or "",
+            evidence=self.evidence,
+        )
+
+
+class MeterRecord(Model):
+    """A meter of the site's network."""
+
+    id: Id
+    name: Names
+    quantity: QuantityName
+    current: Literal["ac", "dc"]
+    parent: Id | None = None
+    process: Id | None = None
+    installations: Annotated[tuple[InstallationRecord, ...], Field(min_length=1)]
+
+    @property
+    def point(self) -> str:
+        """Id of the meter's point, ``AOB-RCV-01.active_energy_import``."""
+        return f"{self.id}.{self.quantity.value}"
+
+    def dated(self, time_zone: ZoneInfo) -> tuple[Installation, ...]:
+        """Return the installations in time order, each from its local midnight to the next one's."""
+        starts = [parse_local(record.from_.isoformat(), time_zone) for record in self.installations]
+        return tuple(
+            record.installation(self.point, self.quantity, start_ms, end_ms)
+            for record, start_ms, end_ms in zip(self.installations, starts, [*starts[1:], None], strict=True)
+        )
+
+    def counter_spec(self, time_zone: ZoneInfo) -> CounterSpec:
+        """Return what is known of the meter's register; resolution and wrap are the latest installation's."""
+        installed = self.dated(time_zone)
+        _, resolution, wrap_at = self.installations[-1].count_worth(self.quantity)
+        return CounterSpec(
+            point=self.point,
+            wrap_at=wrap_at,
+            resolution=resolution,
+            counts_per_hour=installed[-1].counts_per_hour,
+            exchanges_ms=exchanges(installed),
+        )
+
+    def problems_at(self, loc: Loc) -> Iterator[Problem]:
+        """Yield what is wrong with this meter alone."""
+        if self.quantity.kind is not Kind.COUNTER or self.quantity.unit is not Unit.WH:
+            yield Problem(
+                (*loc, "quantity"),
+                "A meter of the network counts active energy.",
+                self.quantity.value,
+                next="use the meter's energy register, such as active_energy_import",
+            )
+            return
+        if (self.current == "dc") != (self.quantity is Quantity.DC_ENERGY):
+            yield Problem(
+                (*loc, "current"),
+                "Current and quantity contradict each other.",
+                evidence=f"{self.current}, {self.quantity.value}",
+                next="a dc meter has the quantity dc_energy, an ac meter another one",
+            )
+        before: date | None = None
+        for index, installation in enumerate(self.installations):
+            at = (*loc, "installations", index)
+            if before is not None and installation.from_ <= before:
+                yield Problem(
+                    (*at, "from"),
+                    "Installations stand in time order, each from another day.",
+                    evidence=f"{installation.from_} after {before}",
+                )
+            before = installation.from_
+            if installation.accuracy_class is not None:
+                try:
+                    class_error(installation.accuracy_class)
+                except DataError as error:
+                    yield Problem(
+                        (*at, "accuracy_class"), f"This is {error.what}.", error.evidence, "", error.next
+                    )
+            try:
+                installation.count_worth(self.quantity)
+            except ConfigError as error:
+                yield Problem((*at, "profile"), error.what, error.evidence, error.cause, error.next)
