@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
@@ -89,15 +88,15 @@ class Frame:
         return Stream(self.agent, self.lane, self.epoch)
 
 
-def block_digest(ids: Iterable[str]) -> str:
+def block_digest(ids: bytes) -> str:
     """Return the digest that names a run of frames by their ids, 32 hex digits.
 
     Parameters
     ----------
     ids
-        Frame ids in the order of their indexes, 32 hex digits each.
+        Frame ids in the order of their indexes, 16 bytes each, one after the other.
     """
-    return _short_digest(b"seiren.block/1\n" + bytes.fromhex("".join(ids)))
+    return _short_digest(b"seiren.block/1\n" + ids)
 
 
 def _short_digest(data: bytes) -> str:
