@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -98,6 +98,11 @@ class Installation:
         """Fastest that the register can rise [counts/h]: full scale; None where it is not known."""
         return None if self.full_scale_kw is None else self.full_scale_kw * 1000 / self.multiplier
 
+    def overlaps(self, interval: Interval) -> bool:
+        """Tell whether it is in force within an interval, or at an empty interval's instant."""
+        end_ms = max(interval.end_ms, interval.start_ms + 1)
+        return self.start_ms < end_ms and (self.end_ms is None or self.end_ms > interval.start_ms)
+
 
 def ratio(text: str) -> Fraction:
     """Return the ratio of a transformer from the text on its plate.
@@ -165,15 +170,6 @@ def in_order(installations: Iterable[Installation]) -> tuple[Installation, ...]:
                 next="end the earlier one where the later one starts",
             )
     return ordered
-
-
-def in_force(installations: Sequence[Installation], interval: Interval) -> tuple[Installation, ...]:
-    """Return those of some installations in time order that are in force within an interval."""
-    return tuple(
-        each
-        for each in installations
-        if each.start_ms < interval.end_ms and (each.end_ms is None or each.end_ms > interval.start_ms)
-    )
 
 
 def exchanges(installations: Iterable[Installation]) -> tuple[int, ...]:

@@ -1,0 +1,105 @@
+"""The register's value at an instant between two readings, with its bracket and hard bounds."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from enum import StrEnum
+
+from core.metering.counters import Counter
+from core.metering.readings import Count
+from core.timeline import HALF_HOUR_MS
+
+
+class Method(StrEnum):
+    """How a boundary's value is known."""
+
+    EXACT = "exact"
+    INTERPOLATED = "interpolated"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterReading:
+    """One side of a bracket.
+
+    Parameters
+    ----------
+    time_ms
+        Instant of the reading [ms since 1970 UTC].
+    count
+        What the register held [counts].
+    """
+
+    time_ms: int
+    count: Count
+
+
+@dataclass(frozen=True, slots=True)
+class Boundary:
+    """A register at an instant.
+
+    Parameters
+    ----------
+    time_ms
+        The instant [ms since 1970 UTC].
+    method
+        Exact with a reading at the instant, or between equal ones; interpolated between two; missing where
+        one side is not known or the counter is cut between the two.
+    before, after
+        Its bracket: the last reading at or before the instant and the next one, the same reading twice
+        where it lies at the instant. Kept as evidence when the value is missing.
+    accumulated
+        Accumulated count [steps of the resolution], rounded down; None when missing.
+    count
+        The register's own value, within one turn [steps of the resolution]; None when missing.
+    lower, upper
+        Bounds that the accumulated count cannot leave [steps of the resolution]; None when missing.
+    segment
+        Number of the counter's segment [1]; values of different segments have no difference.
+    """
+
+    time_ms: int
+    method: Method
+    before: RegisterReading | None
+    after: RegisterReading | None
+    accumulated: int | None = None
+    count: int | None = None
+    lower: int | None = None
+    upper: int | None = None
+    segment: int | None = None
+
+    @property
+    def close(self) -> bool:
+        """Whether the value is known to half-hour resolution: exact, or bracketed within 30 minutes."""
+        if self.method is not Method.INTERPOLATED or self.before is None or self.after is None:
+            return self.method is Method.EXACT
+        return self.after.time_ms - self.before.time_ms <= HALF_HOUR_MS
+
+
+def boundary(counter: Counter, time_ms: int) -> Boundary:
+    """Return the register's value at an instant [ms since 1970 UTC].
+
+    Between the readings (t0, r0) and (t1, r1) it is r0 + floor((r1 - r0) * (time - t0) / (t1 - t0)) in
+    integers, and never outside r0 to r1.
+    """
+    times = counter.times_ms
+    left = bisect_right(times, time_ms) - 1
+    right = left if left >= 0 and times[left] == time_ms else left + 1
+    before = RegisterReading(times[left], counter.counts[left]) if left >= 0 else None
+    after = RegisterReading(times[right], counter.counts[right]) if right < len(times) else None
+    if before is None or after is None:
+        return Boundary(time_ms, Method.MISSING, before, after)
+    segment = counter.segment_of(left)
+    if right > counter.segments[segment].last:
+        return Boundary(time_ms, Method.MISSING, before, after)
+    lower, upper = counter.accumulated[left], counter.accumulated[right]
+    if lower == upper:
+        method, value = Method.EXACT, lower
+    else:
+        method = Method.INTERPOLATED
+        value = lower + (upper - lower) * (time_ms - before.time_ms) // (after.time_ms - before.time_ms)
+    wrap = counter.spec.wrap_steps
+    return Boundary(
+        time_ms, method, before, after, value, value if wrap is None else value % wrap, lower, upper, segment
+    )

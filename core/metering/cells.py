@@ -1,0 +1,273 @@
+"""All register readings of one point in one half-hour, as a set.
+
+Joining cells is a set union: in any order, any number of times, the same readings make the same cell and
+the same bytes. Late data only adds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import accumulate, repeat
+from struct import Struct
+from typing import TypeAlias
+
+from core.errors import DataError
+from core.metering.readings import Count, Quality, Reading
+from core.timeline import HALF_HOUR_MS
+
+Row: TypeAlias = tuple[int, Count | None, Quality]
+"""Instant [ms since 1970 UTC], count [counts] or None, quality."""
+
+_VERSION = 1
+_HEADER = Struct("<BBBIHHH")  # version, flags, width of a time, readings, decimals, widths of base and count
+_GRADED = 1
+_NO_COUNT = 3
+_GRADES: tuple[Quality, ...] = (*Quality, Quality.BAD)
+_ARRAYS = {1: "B", 2: "H", 4: "I", 8: "Q"}
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """The register readings of one point in one half-hour; made by `of` or `unpack`.
+
+    Parameters
+    ----------
+    point
+        Id of the point.
+    start_ms
+        Start of the half-hour, a multiple of 30 minutes [ms since 1970 UTC].
+    readings
+        Instant, count and quality of each reading, sorted, each once.
+    """
+
+    point: str
+    start_ms: int
+    readings: tuple[Row, ...]
+
+    @classmethod
+    def of(cls, readings: Iterable[Reading]) -> Cell:
+        """Return the cell of readings of one point in one half-hour.
+
+        Raises
+        ------
+        DataError
+            If there is no reading, or they belong to more than one cell.
+        """
+        cells = cells_of(readings)
+        if len(cells) != 1:
+            raise DataError(
+                f"readings of {len(cells)} cells, not of one", where=cells[0].point if cells else ""
+            )
+        return cells[0]
+
+    def __or__(self, other: Cell) -> Cell:
+        """Return the cell that holds the readings of both.
+
+        Raises
+        ------
+        DataError
+            If the other is of another point or half-hour.
+        """
+        if (self.point, self.start_ms) != (other.point, other.start_ms):
+            raise DataError(
+                "cells of different points or half-hours do not join",
+                where=self.point,
+                evidence=f"{self.start_ms} and {other.point} {other.start_ms}",
+            )
+        if self.readings == other.readings:
+            return self
+        return Cell(self.point, self.start_ms, _sorted({*self.readings, *other.readings}))
+
+    @property
+    def usable(self) -> tuple[tuple[int, Count], ...]:
+        """Instant [ms since 1970 UTC] and count of the readings that are not bad, one per instant.
+
+        Of several the best by quality is taken, of equally good ones the lowest count: a choice that
+        depends on the set alone.
+        """
+        chosen: dict[int, tuple[Quality, Count]] = {}
+        for time_ms, count, quality in self.readings:
+            if quality == Quality.BAD or count is None:
+                continue
+            if time_ms not in chosen or (quality, count) < chosen[time_ms]:
+                chosen[time_ms] = (quality, count)
+        return tuple((time_ms, count) for time_ms, (_, count) in chosen.items())
+
+    @property
+    def conflicts(self) -> tuple[tuple[int, tuple[Count, ...]], ...]:
+        """Instants with more than one usable count, and these counts, lowest first."""
+        rows = [
+            (time_ms, count)
+            for time_ms, count, quality in self.readings
+            if quality != Quality.BAD and count is not None
+        ]
+        if len({time_ms for time_ms, _ in rows}) == len(rows):
+            return ()
+        seen: dict[int, dict[Count, None]] = {}
+        for time_ms, count in rows:
+            seen.setdefault(time_ms, {})[count] = None
+        return tuple((time_ms, tuple(counts)) for time_ms, counts in seen.items() if len(counts) > 1)
+
+    def pack(self) -> bytes:
+        """Return the cell's readings as bytes: the same readings, the same bytes.
+
+        Little-endian: a header (version 1, flags, width of a time, number of readings, decimals of the
+        counts, widths of the base and of a count); the lowest count as a signed integer of the base's
+        width; then, column by column, each time as its distance from the one before (the first from the
+        start of the half-hour) [ms], each count as its distance above the lowest and, with flag 1, one byte
+        of quality each, 3 for a reading without a count. Every width is the smallest that holds its column.
+        Counts with decimals are multiplied by 10 to the number of decimals.
+        """
+        present = [count for _, count, _ in self.readings if count is not None]
+        decimals = max((_decimals(count) for count in present), default=0)
+        lowest = min(present, default=0)
+        base = _shifted(lowest, decimals)
+        above = [0 if count is None else _shifted(count, decimals) - base for _, count, _ in self.readings]
+        gaps = [
+            time_ms - before
+            for (time_ms, _, _), before in zip(
+                self.readings, (self.start_ms, *(row[0] for row in self.readings)), strict=False
+            )
+        ]
+        grades = bytes(_NO_COUNT if count is None else quality for _, count, quality in self.readings)
+        graded = any(grades)
+        base_width = base.bit_length() // 8 + 1
+        gap_width = 2 if max(gaps, default=0) < 1 << 16 else 4
+        count_width = _width(max(above, default=0))
+        header = _HEADER.pack(
+            _VERSION,
+            _GRADED if graded else 0,
+            gap_width,
+            len(self.readings),
+            decimals,
+            base_width,
+            count_width,
+        )
+        return b"".join(
+            (
+                header,
+                base.to_bytes(base_width, "little", signed=True),
+                _column(gaps, gap_width),
+                _column(above, count_width),
+                grades if graded else b"",
+            )
+        )
+
+    @classmethod
+    def unpack(cls, point: str, start_ms: int, data: bytes) -> Cell:
+        """Return the cell whose readings are packed in some bytes.
+
+        Raises
+        ------
+        DataError
+            If the bytes are of another version, cut short, too long, or leave the half-hour.
+        """
+        where = f"cell of {point} at {start_ms}"
+        if len(data) < _HEADER.size or data[0] != _VERSION:
+            raise DataError("not a packed cell of version 1", where=where, evidence=data[:16].hex(" "))
+        _, flags, gap_width, n, decimals, base_width, count_width = _HEADER.unpack_from(data)
+        gaps_at = _HEADER.size + base_width
+        counts_at = gaps_at + n * gap_width
+        grades_at = counts_at + n * count_width
+        if (
+            len(data) != grades_at + (n if flags else 0)
+            or flags not in (0, _GRADED)
+            or gap_width not in (2, 4)
+        ):
+            raise DataError("a packed cell that is damaged", where=where, evidence=f"{len(data)} bytes")
+        base = int.from_bytes(data[_HEADER.size : gaps_at], "little", signed=True)
+        first, *gaps = _values(data, gaps_at, n, gap_width) or (0,)
+        times = tuple(accumulate(gaps, initial=start_ms + first))[:n]
+        if times and times[-1] >= start_ms + HALF_HOUR_MS:
+            raise DataError("a packed cell reaches beyond its half-hour", where=where)
+        counts: list[Count | None] = [base + each for each in _values(data, counts_at, n, count_width)]
+        if decimals:
+            counts = [None if count is None else _unshifted(int(count), decimals) for count in counts]
+        if not flags:
+            return cls(point, start_ms, tuple(zip(times, counts, repeat(Quality.GOOD))))
+        grades = data[grades_at:]
+        if max(grades) > _NO_COUNT:
+            raise DataError("a packed cell with an unknown quality", where=where, evidence=grades.hex(" "))
+        return cls(
+            point,
+            start_ms,
+            tuple(
+                (time_ms, None if grade == _NO_COUNT else count, _GRADES[grade])
+                for time_ms, count, grade in zip(times, counts, grades, strict=True)
+            ),
+        )
+
+
+def cells_of(readings: Iterable[Reading]) -> tuple[Cell, ...]:
+    """Return the cells of some readings, sorted by point and half-hour."""
+    rows: dict[tuple[str, int], set[Row]] = {}
+    for reading in readings:
+        key = (reading.point, reading.time_ms - reading.time_ms % HALF_HOUR_MS)
+        rows.setdefault(key, set()).add((reading.time_ms, reading.count, reading.quality))
+    return tuple(Cell(*key, _sorted(rows[key])) for key in sorted(rows))
+
+
+def union(cells: Iterable[Cell]) -> tuple[Cell, ...]:
+    """Return cells joined where they share point and half-hour, sorted by both."""
+    joined: dict[tuple[str, int], Cell] = {}
+    for cell in cells:
+        key = (cell.point, cell.start_ms)
+        joined[key] = joined[key] | cell if key in joined else cell
+    return tuple(joined[key] for key in sorted(joined))
+
+
+def content_hash(cells: Iterable[Cell]) -> str:
+    """Return the SHA-256 (hexadecimal) of the readings in some cells, whatever the order of the cells."""
+    digest = hashlib.sha256()
+    for cell in union(cells):
+        point, data = cell.point.encode(), cell.pack()
+        digest.update(b"%d %d %d\n%b%b" % (len(point), cell.start_ms, len(data), point, data))
+    return digest.hexdigest()
+
+
+def _sorted(rows: set[Row]) -> tuple[Row, ...]:
+    return tuple(sorted(rows, key=lambda row: (row[0], row[1] is not None, row[1] or 0, row[2])))
+
+
+def _decimals(count: Count) -> int:
+    if isinstance(count, int):
+        return 0
+    exponent = count.as_tuple().exponent
+    assert isinstance(exponent, int)  # a reading's count is finite
+    return max(0, -exponent)
+
+
+def _shifted(count: Count, decimals: int) -> int:
+    """Return the count times 10 to the decimals; whole, for they suffice."""
+    numerator, denominator = count.as_integer_ratio()
+    return numerator * int(10**decimals) // denominator
+
+
+def _unshifted(value: int, decimals: int) -> Count:
+    """Return the canonical count of a shifted one."""
+    while decimals and value % 10 == 0:
+        value, decimals = value // 10, decimals - 1
+    if not decimals:
+        return value
+    return Decimal((int(value < 0), tuple(map(int, str(abs(value)))), -decimals))
+
+
+def _width(largest: int) -> int:
+    """Return the bytes of a column: as its largest value needs, up to 8 a width that an array has."""
+    width = (largest.bit_length() + 7) // 8
+    return next((array for array in (0, *_ARRAYS) if array >= width), width)
+
+
+def _column(values: list[int], width: int) -> bytes:
+    if width in _ARRAYS:
+        return Struct(f"<{len(values)}{_ARRAYS[width]}").pack(*values)
+    return b"".join(value.to_bytes(width, "little") for value in values)
+
+
+def _values(data: bytes, at: int, n: int, width: int) -> tuple[int, ...]:
+    if width in _ARRAYS:
+        return Struct(f"<{n}{_ARRAYS[width]}").unpack_from(data, at)
+    return tuple(int.from_bytes(data[at + i * width : at + (i + 1) * width], "little") for i in range(n))
