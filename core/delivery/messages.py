@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from core.delivery.frames import BLOCK_FRAMES, ID_PATTERN, NAME_PATTERN, Frame, Lane
 from core.delivery.tables import PointRow, PointTable
@@ -131,22 +131,16 @@ class Table(Message):
     digest: Hex
     points: tuple[PointRow, ...]
 
+    @model_validator(mode="after")
+    def _names_its_contents(self) -> Table:
+        if self.table.digest != self.digest:
+            raise ValueError("a point table under another's digest")
+        return self
+
     @property
     def table(self) -> PointTable:
-        """The table itself.
-
-        Raises
-        ------
-        WireError
-            If the digest is of other contents, or a point stands in it twice.
-        """
-        try:
-            table = PointTable(self.points)
-        except ValueError as error:
-            raise WireError("a point table that contradicts itself", evidence=str(error)) from error
-        if table.digest != self.digest:
-            raise WireError("a point table under another's digest", evidence=f"{self.digest} {table.digest}")
-        return table
+        """The table itself."""
+        return PointTable(self.points)
 
 
 class Inventory(Message):
