@@ -48,15 +48,17 @@ class Conductor:
         Names of the participants without whom time stands still.
     on_time
         Told each new time before any participant is [ms since 1970-01-01 UTC].
+    port
+        Where to listen on loopback; 0: any free port, known once entered.
     """
 
     start_ms: int
     end_ms: int
     expected: Sequence[str]
     on_time: Callable[[int], None]
+    port: int = 0
     now_ms: int = field(init=False)
     steps: int = field(init=False, default=0)
-    port: int = field(init=False, default=0)
     _present: dict[str, _Participant] = field(init=False, default_factory=dict)
     _notices: list[_Notice] = field(init=False, default_factory=list)
     _paused: bool = field(init=False, default=False)
