@@ -1,0 +1,5 @@
+"""The ledger's database: SQLAlchemy Core over SQLite or PostgreSQL, migrated by Alembic."""
+
+from collector.ledger.ledger import Ledger
+
+__all__ = ["Ledger"]

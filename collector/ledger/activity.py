@@ -1,0 +1,109 @@
+"""Fuel and production lines in the ledger: a line is named by its contents, so it is there once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from fractions import Fraction
+
+from sqlalchemy import Connection, Table, insert, select
+
+from collector.ledger.tables import fuel_lines, production_lines
+from core.carbon.activity import FuelLine, ProductionLine
+from core.carbon.rounding import exact_text
+from core.metering.quantities import Unit
+from core.timeline import add_months
+
+
+def add_fuel_lines(connection: Connection, lines: Iterable[FuelLine]) -> int:
+    """Add lines that the ledger does not hold yet.
+
+    Returns
+    -------
+    int
+        Lines added [1].
+    """
+    rows = [
+        {
+            "id": line.id,
+            "site": line.site,
+            "process": line.process,
+            "fuel": line.fuel,
+            "date": line.date.isoformat(),
+            "quantity": exact_text(line.quantity),
+            "unit": line.unit.value,
+            "document": line.document,
+            "source": line.source,
+        }
+        for line in lines
+    ]
+    return _add(connection, fuel_lines, rows)
+
+
+def add_production(connection: Connection, lines: Iterable[ProductionLine]) -> int:
+    """Add lines that the ledger does not hold yet.
+
+    Returns
+    -------
+    int
+        Lines added [1].
+    """
+    rows = [
+        {
+            "id": line.id,
+            "site": line.site,
+            "product": line.product,
+            "month": line.month,
+            "quantity": exact_text(line.quantity),
+            "unit": line.unit.value,
+            "document": line.document,
+            "source": line.source,
+        }
+        for line in lines
+    ]
+    return _add(connection, production_lines, rows)
+
+
+def fuels_of(connection: Connection, month: str) -> tuple[FuelLine, ...]:
+    """Return the fuel lines of a month ``YYYY-MM``, sorted by id."""
+    within = (fuel_lines.c.date >= f"{month}-01") & (fuel_lines.c.date < f"{add_months(month, 1)}-01")
+    return tuple(
+        FuelLine(
+            id=row.id,
+            site=row.site,
+            process=row.process,
+            fuel=row.fuel,
+            date=date.fromisoformat(row.date),
+            quantity=Fraction(row.quantity),
+            unit=Unit(row.unit),
+            document=row.document,
+            source=row.source,
+        )
+        for row in connection.execute(select(fuel_lines).where(within).order_by(fuel_lines.c.id))
+    )
+
+
+def production_of(connection: Connection, month: str) -> tuple[ProductionLine, ...]:
+    """Return the production lines of a month ``YYYY-MM``, sorted by id."""
+    of_month = select(production_lines).where(production_lines.c.month == month)
+    return tuple(
+        ProductionLine(
+            id=row.id,
+            month=row.month,
+            site=row.site,
+            product=row.product,
+            quantity=Fraction(row.quantity),
+            unit=Unit(row.unit),
+            document=row.document,
+            source=row.source,
+        )
+        for row in connection.execute(of_month.order_by(production_lines.c.id))
+    )
+
+
+def _add(connection: Connection, table: Table, rows: Sequence[dict[str, object]]) -> int:
+    held = set(connection.scalars(select(table.c.id)))
+    added = [row for row in rows if row["id"] not in held]
+    if added:
+        connection.execute(insert(table), added)
+    return len(added)

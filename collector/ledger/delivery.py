@@ -1,0 +1,205 @@
+"""Writing what the receiver decided: cells, frame rows, tables and heads, all in the caller's transaction."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, replace
+
+from sqlalchemy import Connection, and_, bindparam, delete, insert, select, update
+
+from collector.ledger import cells
+from collector.ledger.holdings import BLOCKS, POINT_ROWS, epoch_of, lane_of
+from collector.ledger.tables import events, frames, gone, lanes, point_tables, streams
+from core.delivery.frames import Lane, Stream
+from core.delivery.holdings import Decision, EpochRow, FrameState, KeptFrame, LaneRow
+from core.delivery.messages import Gone
+from core.delivery.payload import Event
+from core.delivery.tables import PointTable
+from core.errors import DataError
+from core.metering.cells import cells_of
+from core.metering.readings import Quality, Reading
+
+_GRADES = tuple(Quality)
+_DROP_FRAME = delete(frames).where(frames.c.id == bindparam("frame_id"))
+
+
+def write(connection: Connection, decision: Decision, now_ms: int) -> None:
+    """Write a decision.
+
+    Rows of epochs and lanes only ever rise, so a decision may rest on an older snapshot than this
+    transaction: another lane of the same agent may have been heard in between.
+
+    Parameters
+    ----------
+    now_ms
+        When it was decided [ms since 1970 UTC]; it stands beside events and nowhere else.
+
+    Raises
+    ------
+    DataError
+        A cell in the ledger cannot be read: the database is damaged.
+    """
+    _write_tables(connection, decision.tables)
+    numbers = _write_epochs(connection, decision)
+    readings: list[Reading] = []
+    arrived = [_checked(kept, readings) for kept in (*decision.frames, *decision.decoded)]
+    if decision.decoded:
+        # Written anew, so that a projection that has passed the old number sees the readings.
+        connection.execute(_DROP_FRAME, [{"frame_id": _id(kept)} for kept in decision.decoded])
+    if arrived:
+        rows = [_frame_row(kept, numbers[kept.frame.stream]) for kept in arrived]
+        connection.execute(insert(frames), rows)
+        cells.merge(connection, cells_of(readings))
+    _write_lanes(connection, decision.lanes)
+    _write_gone(connection, decision.gone, numbers)
+    _write_events(connection, decision, now_ms)
+
+
+def _checked(kept: KeptFrame, readings: list[Reading]) -> KeptFrame:
+    """Add a register frame's readings to those for the cells, or set the frame aside if one is impossible."""
+    if kept.state is not FrameState.HELD or kept.frame.lane is not Lane.REGISTERS:
+        return kept
+    try:
+        readings += [
+            Reading(taken.point, taken.time_ms, taken.count, _GRADES[taken.quality])
+            for taken in kept.readings
+        ]
+    except DataError as error:
+        reason = f"{error.where}: {error.what}: {error.evidence}"
+        return KeptFrame(kept.frame, FrameState.QUARANTINED, reason=reason)
+    return kept
+
+
+def _frame_row(kept: KeptFrame, stream: int) -> dict[str, object]:
+    frame, held = kept.frame, kept.state is FrameState.HELD
+    times = [taken.time_ms for taken in kept.readings]
+    return {
+        "stream": stream,
+        "idx": frame.index,
+        "n": frame.n,
+        "id": _id(kept),
+        "state": kept.state.value,
+        "point_table": frame.table,
+        "first_ms": min(times, default=None),
+        "last_ms": max(times, default=None),
+        "payload": None if held else frame.payload,
+        "reason": None if held else kept.reason,
+    }
+
+
+def _id(kept: KeptFrame) -> bytes:
+    return bytes.fromhex(kept.frame.id)
+
+
+def _write_tables(connection: Connection, tables: Sequence[PointTable]) -> None:
+    for table in tables:
+        known = select(point_tables.c.digest).where(point_tables.c.digest == table.digest)
+        if connection.scalar(known) is None:
+            text = POINT_ROWS.dump_json(table.rows).decode()
+            connection.execute(insert(point_tables).values(digest=table.digest, text=text))
+
+
+def _write_epochs(connection: Connection, decision: Decision) -> dict[Stream, int]:
+    """Insert or raise the epochs of a decision; return the row number of every stream that it touches."""
+    told = {row.stream: row for row in decision.epochs}
+    touched = dict.fromkeys(
+        (
+            *told,
+            *(kept.frame.stream for kept in (*decision.frames, *decision.decoded)),
+            *(stream for stream, _ in decision.gone),
+        )
+    )
+    numbers: dict[Stream, int] = {}
+    for stream in touched:
+        of_stream = and_(*(streams.c[name] == value for name, value in stream._asdict().items()))
+        known = connection.execute(select(streams).where(of_stream)).first()
+        if known is not None:
+            numbers[stream] = known.number
+            raised = _raised(epoch_of(known), told.get(stream))
+            if raised != epoch_of(known):
+                connection.execute(update(streams).where(of_stream).values(**_epoch_values(raised)))
+        else:
+            made = connection.execute(
+                insert(streams).values(**stream._asdict(), **_epoch_values(told[stream]))
+            )
+            assert made.inserted_primary_key is not None
+            numbers[stream] = made.inserted_primary_key.number
+    return numbers
+
+
+def _raised(known: EpochRow, told: EpochRow | None) -> EpochRow:
+    if told is None:
+        return known
+    link = known if known.linked else told
+    return replace(
+        known,
+        frames=max(known.frames, told.frames),
+        readings=max(known.readings, told.readings),
+        linked=link.linked,
+        prev=link.prev,
+        clean=link.clean,
+        finished=known.finished or told.finished,
+    )
+
+
+def _epoch_values(row: EpochRow) -> dict[str, object]:
+    values = asdict(row)
+    del values["stream"]
+    return values
+
+
+def _write_lanes(connection: Connection, rows: Iterable[LaneRow]) -> None:
+    for row in rows:
+        of_lane = and_(lanes.c.agent == row.agent, lanes.c.lane == row.lane)
+        found = connection.execute(select(lanes).where(of_lane)).first()
+        known = None if found is None else lane_of(found)
+        values = {
+            "process": row.process,
+            "sequence": row.sequence,
+            "listed": BLOCKS.dump_json(row.listed).decode(),
+            "listed_frames": row.listed_frames,
+            "total_readings": max(row.total_readings, known.total_readings if known else 0),
+        }
+        if known is None:
+            connection.execute(insert(lanes).values(agent=row.agent, lane=row.lane, **values))
+        else:
+            connection.execute(update(lanes).where(of_lane).values(**values))
+
+
+def _write_gone(
+    connection: Connection, ranges: Iterable[tuple[Stream, Gone]], numbers: dict[Stream, int]
+) -> None:
+    for stream, entry in ranges:
+        key = {
+            "stream": numbers[stream],
+            "first": entry.first,
+            "frames": entry.frames,
+            "readings": entry.readings,
+            "reason": entry.reason,
+            "digest": entry.digest or "",
+        }
+        same = and_(*(gone.c[name] == value for name, value in key.items()))
+        if connection.scalar(select(gone.c.stream).where(same)) is None:
+            connection.execute(insert(gone).values(**key, from_ms=entry.from_ms, to_ms=entry.to_ms))
+
+
+def _write_events(connection: Connection, decision: Decision, now_ms: int) -> None:
+    """Keep what the receiver noticed and what agents recorded, each once."""
+    rows = [(event.agent, event.lane, event.kind, now_ms, event.evidence) for event in decision.events]
+    for kept in (*decision.frames, *decision.decoded):
+        rows += ((kept.frame.agent, kept.frame.lane, *_agent_event(event, now_ms)) for event in kept.events)
+    for agent, lane, kind, time_ms, text in rows:
+        digest = hashlib.sha256("\n".join((agent, lane, kind, text)).encode()).hexdigest()
+        if connection.scalar(select(events.c.digest).where(events.c.digest == digest)) is None:
+            values = {"agent": agent, "lane": lane, "kind": kind, "time_ms": time_ms, "text": text}
+            connection.execute(insert(events).values(digest=digest, **values))
+
+
+def _agent_event(event: Event, now_ms: int) -> tuple[str, int, str]:
+    """Kind, time and text of an agent's event, of a form that every database takes."""
+    kind = str(event["event"]).encode("ascii", "backslashreplace").decode()
+    time_ms = event.get("time_ms")
+    known = isinstance(time_ms, int) and 0 <= time_ms < 2**53
+    return kind, time_ms if known else now_ms, json.dumps(event, sort_keys=True)
