@@ -83,11 +83,9 @@ def boundary(counter: Counter, time_ms: int) -> Boundary:
     Between the readings (t0, r0) and (t1, r1) it is r0 + floor((r1 - r0) * (time - t0) / (t1 - t0)) in
     integers, and never outside r0 to r1.
     """
-    times = counter.times_ms
-    left = bisect_right(times, time_ms) - 1
-    right = left if left >= 0 and times[left] == time_ms else left + 1
-    before = RegisterReading(times[left], counter.counts[left]) if left >= 0 else None
-    after = RegisterReading(times[right], counter.counts[right]) if right < len(times) else None
+    left, right = _bracket(counter, time_ms)
+    before = _reading(counter, left)
+    after = _reading(counter, right)
     if before is None or after is None:
         return Boundary(time_ms, Method.MISSING, before, after)
     segment = counter.segment_of(left)
@@ -103,3 +101,31 @@ def boundary(counter: Counter, time_ms: int) -> Boundary:
     return Boundary(
         time_ms, method, before, after, value, value if wrap is None else value % wrap, lower, upper, segment
     )
+
+
+def close_segment(counter: Counter, time_ms: int) -> int | None:
+    """Return the segment of the boundary at an instant [ms since 1970 UTC] if it is close, else None.
+
+    The same as asking the boundary itself, without making it: a month asks 1,393 times.
+    """
+    left, right = _bracket(counter, time_ms)
+    times = counter.times_ms
+    if left < 0 or right >= len(times):
+        return None
+    segment = counter.segment_of(left)
+    if right > counter.segments[segment].last:
+        return None
+    near = times[right] - times[left] <= HALF_HOUR_MS
+    return segment if near or counter.accumulated[left] == counter.accumulated[right] else None
+
+
+def _bracket(counter: Counter, time_ms: int) -> tuple[int, int]:
+    """Return the indexes of the readings around an instant; outside the counter where there is none."""
+    left = bisect_right(counter.times_ms, time_ms) - 1
+    return (left, left) if left >= 0 and counter.times_ms[left] == time_ms else (left, left + 1)
+
+
+def _reading(counter: Counter, index: int) -> RegisterReading | None:
+    if not 0 <= index < len(counter.times_ms):
+        return None
+    return RegisterReading(counter.times_ms[index], counter.counts[index])

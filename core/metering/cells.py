@@ -25,6 +25,7 @@ _VERSION = 1
 _HEADER = Struct("<BBBIHHH")  # version, flags, width of a time, readings, decimals, widths of base and count
 _GRADED = 1
 _NO_COUNT = 3
+_BAD = Quality.BAD
 _GRADES: tuple[Quality, ...] = (*Quality, Quality.BAD)
 _ARRAYS = {1: "B", 2: "H", 4: "I", 8: "Q"}
 
@@ -88,27 +89,26 @@ class Cell:
         Of several the best by quality is taken, of equally good ones the lowest count: a choice that
         depends on the set alone.
         """
+        rows = [
+            (time_ms, count)
+            for time_ms, count, quality in self.readings
+            if quality != _BAD and count is not None
+        ]
+        if len({time_ms for time_ms, _ in rows}) == len(rows):
+            return tuple(rows)
         chosen: dict[int, tuple[Quality, Count]] = {}
         for time_ms, count, quality in self.readings:
-            if quality == Quality.BAD or count is None:
-                continue
-            if time_ms not in chosen or (quality, count) < chosen[time_ms]:
-                chosen[time_ms] = (quality, count)
+            if quality != _BAD and count is not None:
+                chosen[time_ms] = min(chosen.get(time_ms, (quality, count)), (quality, count))
         return tuple((time_ms, count) for time_ms, (_, count) in chosen.items())
 
     @property
     def conflicts(self) -> tuple[tuple[int, tuple[Count, ...]], ...]:
         """Instants with more than one usable count, and these counts, lowest first."""
-        rows = [
-            (time_ms, count)
-            for time_ms, count, quality in self.readings
-            if quality != Quality.BAD and count is not None
-        ]
-        if len({time_ms for time_ms, _ in rows}) == len(rows):
-            return ()
         seen: dict[int, dict[Count, None]] = {}
-        for time_ms, count in rows:
-            seen.setdefault(time_ms, {})[count] = None
+        for time_ms, count, quality in self.readings:
+            if quality != _BAD and count is not None:
+                seen.setdefault(time_ms, {})[count] = None
         return tuple((time_ms, tuple(counts)) for time_ms, counts in seen.items() if len(counts) > 1)
 
     def pack(self) -> bytes:

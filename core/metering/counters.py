@@ -13,14 +13,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
-from itertools import chain
+from itertools import pairwise
+from math import floor
 
 from core.errors import DataError
 from core.metering.cells import Cell, cells_of, union
 from core.metering.readings import Count, Reading
 
 _HOUR_MS = 3_600_000
-_NEVER_MS = 1 << 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class CounterSpec:
     def steps(self, count: Count) -> int:
         """Return a count as whole steps of the resolution, rounded down."""
         numerator, denominator = count.as_integer_ratio()
-        return (numerator * self.resolution.denominator) // (denominator * self.resolution.numerator)
+        return numerator * self.resolution.denominator // (denominator * self.resolution.numerator)
 
 
 class SegmentKind(StrEnum):
@@ -164,6 +164,8 @@ class Counter:
 
     def segment_of(self, index: int) -> int:
         """Return the number of the segment that holds a reading."""
+        if len(self.segments) == 1:
+            return 0
         return bisect_right(self.segments, index, key=lambda segment: segment.first) - 1
 
 
@@ -193,17 +195,19 @@ def counter_of_cells(cells: Iterable[Cell], spec: CounterSpec) -> Counter:
     for cell in ordered:
         if cell.point != spec.point:
             raise DataError("a cell of another point", where=spec.point, evidence=cell.point)
-    rows = list(chain.from_iterable(cell.usable for cell in ordered))
-    wrap = spec.wrap_at
-    outside = [] if wrap is None else [row for row in rows if not 0 <= row[1] < wrap]
-    if wrap is not None and outside:
-        rows = [row for row in rows if 0 <= row[1] < wrap]
-    times = tuple(time_ms for time_ms, _ in rows)
-    counts = tuple(count for _, count in rows)
+    usable = [cell.usable for cell in ordered]
+    rows = [row for rows in usable for row in rows]
+    outside: list[tuple[int, Count]] = []
+    if (wrap := spec.wrap_at) is not None:
+        outside = [row for row in rows if not 0 <= row[1] < wrap]
+        rows = [row for row in rows if 0 <= row[1] < wrap] if outside else rows
+    times = tuple([time_ms for time_ms, _ in rows])
+    counts = tuple([count for _, count in rows])
     accumulated, segments, events = _accumulate(times, counts, spec)
     events += (
         CounterEvent(EventKind.CONFLICT, time_ms, f"{' and '.join(map(str, seen))} at one instant")
-        for cell in ordered
+        for cell, chosen in zip(ordered, usable, strict=True)
+        if len(chosen) < len(cell.readings)
         for time_ms, seen in cell.conflicts
     )
     events += (
@@ -211,50 +215,50 @@ def counter_of_cells(cells: Iterable[Cell], spec: CounterSpec) -> Counter:
         for time_ms, count in outside
     )
     events.sort(key=lambda event: (event.time_ms, event.kind))
-    return Counter(spec, times, counts, tuple(accumulated), tuple(segments), tuple(events))
+    return Counter(spec, times, counts, accumulated, segments, tuple(events))
 
 
 def _accumulate(
     times: Sequence[int], counts: Sequence[Count], spec: CounterSpec
-) -> tuple[list[int], list[Segment], list[CounterEvent]]:
-    """Follow the register from reading to reading."""
-    steps = [spec.steps(count) for count in counts]
-    exchanged = {bisect_left(times, exchange_ms) for exchange_ms in spec.exchanges_ms}
-    plain_ms = _shortest_turn_ms(spec)
-    accumulated = steps[:1]
-    segments: list[Segment] = []
+) -> tuple[tuple[int, ...], tuple[Segment, ...], list[CounterEvent]]:
+    """Follow the register from reading to reading; only where it may not plainly have risen is it judged."""
+    whole = spec.resolution == 1
+    steps = [count if whole and isinstance(count, int) else spec.steps(count) for count in counts]
+    exchanged = {bisect_left(times, exchange_ms) for exchange_ms in spec.exchanges_ms} - {0, len(times)}
+    fallen = {index for index, (before, after) in enumerate(pairwise(steps), 1) if after < before}
     events: list[CounterEvent] = []
-    kind, first, turned = SegmentKind.FIRST, 0, 0
-    for index in range(1, len(steps)):
-        rise = steps[index] - steps[index - 1]
-        duration_ms = times[index] - times[index - 1]
-        if rise < 0 or duration_ms >= plain_ms or index in exchanged:
-            change = EventKind.EXCHANGE if index in exchanged else _judge(rise, duration_ms, spec)
-            if change is not None:
-                events.append(
-                    CounterEvent(change, times[index], f"{counts[index - 1]}, then {counts[index]}")
-                )
-            if change is EventKind.ROLLOVER:
-                turned += spec.wrap_steps or 0
-            elif change is not None:
-                segments.append(Segment(kind, first, index - 1))
-                kind, first, turned = SegmentKind(change), index, 0
-        accumulated.append(steps[index] + turned)
+    segments: list[Segment] = []
+    accumulated: list[int] = []
+    kind, first, turned, done = SegmentKind.FIRST, 0, 0, 0
+    for index in sorted(exchanged | fallen | _silent(times, spec)):
+        change: EventKind | None = EventKind.EXCHANGE
+        if index not in exchanged:
+            change = _judge(steps[index] - steps[index - 1], times[index] - times[index - 1], spec)
+        if change is None:
+            continue
+        events.append(CounterEvent(change, times[index], f"{counts[index - 1]}, then {counts[index]}"))
+        accumulated += [step + turned for step in steps[done:index]]
+        done = index
+        if change is EventKind.ROLLOVER:
+            turned += spec.wrap_steps or 0
+        else:
+            segments.append(Segment(kind, first, index - 1))
+            kind, first, turned = SegmentKind(change), index, 0
+    accumulated += [step + turned for step in steps[done:]]
     if steps:
         segments.append(Segment(kind, first, len(steps) - 1))
-    return accumulated, segments, events
+    return tuple(accumulated), tuple(segments), events
 
 
 def _judge(rise: int, duration_ms: int, spec: CounterSpec) -> EventKind | None:
-    """Tell what a fall, or a rise after a long silence, is; None for a plain rise."""
+    """Tell what a fall, or a rise over a long silence, is; None for a plain rise."""
     wrap = spec.wrap_steps
     if wrap is None:
         return EventKind.FALL if rise < 0 else None
-    increment = rise if rise >= 0 else rise + wrap
-    if spec.counts_per_hour is None:
-        plausible = wrap // 2
-    else:
-        plausible = int(spec.counts_per_hour * duration_ms / (spec.resolution * _HOUR_MS)) + 1
+    increment = rise % wrap
+    plausible = wrap // 2
+    if spec.counts_per_hour is not None:
+        plausible = floor(spec.counts_per_hour * duration_ms / (_HOUR_MS * spec.resolution)) + 1
         if increment + wrap <= plausible:
             return EventKind.SILENCE
     if rise >= 0:
@@ -262,8 +266,9 @@ def _judge(rise: int, duration_ms: int, spec: CounterSpec) -> EventKind | None:
     return EventKind.ROLLOVER if increment <= plausible else EventKind.FALL
 
 
-def _shortest_turn_ms(spec: CounterSpec) -> int:
-    """Return the time below which a rise cannot hide a whole turn of the register."""
+def _silent(times: Sequence[int], spec: CounterSpec) -> set[int]:
+    """Return the readings that come after a silence in which the register could have made a whole turn."""
     if spec.wrap_steps is None or not spec.counts_per_hour:
-        return _NEVER_MS
-    return int((spec.wrap_steps - 1) * spec.resolution * _HOUR_MS / spec.counts_per_hour)
+        return set()
+    turn_ms = floor((spec.wrap_steps - 1) * spec.resolution * _HOUR_MS / spec.counts_per_hour)
+    return {index for index, (before, after) in enumerate(pairwise(times), 1) if after - before >= turn_ms}

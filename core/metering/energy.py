@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 from itertools import groupby, pairwise
-from math import ceil, floor
+from math import floor
 from typing import TypeAlias
 
-from core.metering.boundaries import Boundary, boundary
+from core.metering.boundaries import Boundary, boundary, close_segment
 from core.metering.counters import Counter
 from core.metering.installations import Installation, in_order
 from core.timeline import UTC_ZONE, Interval, format_local, half_hours
@@ -212,8 +212,8 @@ def _between(counter: Counter, dated: Sequence[_Dated], start: Boundary, end: Bo
         )
         origin = Origin.MEASURED if all(mark.close for mark in marks) else Origin.INTERPOLATED
     grid = half_hours(interval)
-    known = [start, *(boundary(counter, time_ms) for time_ms in grid[1:-1]), end]
-    covered = sum(a.close and b.close and a.segment == b.segment for a, b in pairwise(known[: len(grid)]))
+    known = (close_segment(counter, time_ms) for time_ms in grid)
+    covered = sum(before is not None and before == after for before, after in pairwise(known))
     return IntervalEnergy(
         point=counter.spec.point,
         interval=interval,
@@ -248,8 +248,11 @@ def _unproven_wh(mark: Boundary, before: Fraction, after: Fraction) -> int:
     """Return what a bracket leaves open where one multiplier (none outside) gives way to the next [Wh]."""
     assert mark.lower is not None and mark.upper is not None  # callers look for what is missing first
     width = mark.upper - mark.lower
-    rounded_twice = before and after and width
-    return ceil(abs(after - before) * width) + (1 if rounded_twice else 0)
+    if not width:
+        return 0
+    jump = abs(after - before)
+    rounded_twice = 1 if before and after else 0
+    return -(-jump.numerator * width // jump.denominator) + rounded_twice
 
 
 def _lacks(
