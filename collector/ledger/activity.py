@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from fractions import Fraction
 
@@ -101,7 +101,7 @@ def production_of(connection: Connection, month: str) -> tuple[ProductionLine, .
     )
 
 
-def _add(connection: Connection, table: Table, rows: Sequence[dict[str, object]]) -> int:
+def _add(connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]) -> int:
     held = set(connection.scalars(select(table.c.id)))
     added = [row for row in rows if row["id"] not in held]
     if added:

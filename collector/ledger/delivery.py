@@ -201,5 +201,6 @@ def _agent_event(event: Event, now_ms: int) -> tuple[str, int, str]:
     """Kind, time and text of an agent's event, of a form that every database takes."""
     kind = str(event["event"]).encode("ascii", "backslashreplace").decode()
     time_ms = event.get("time_ms")
-    known = isinstance(time_ms, int) and 0 <= time_ms < 2**53
-    return kind, time_ms if known else now_ms, json.dumps(event, sort_keys=True)
+    if not isinstance(time_ms, int) or not 0 <= time_ms < 2**53:
+        time_ms = now_ms
+    return kind, time_ms, json.dumps(event, sort_keys=True)

@@ -52,15 +52,9 @@ def stretches_after(connection: Connection, number: int, limit: int) -> tuple[in
         The number of the last frame looked at (the position given, if there is none), and one stretch per
         point table.
     """
+    columns = (frames.c.number, streams.c.lane, frames.c.state, frames.c.point_table)
     following = (
-        select(
-            frames.c.number,
-            streams.c.lane,
-            frames.c.state,
-            frames.c.point_table,
-            frames.c.first_ms,
-            frames.c.last_ms,
-        )
+        select(*columns, frames.c.first_ms, frames.c.last_ms)
         .join(streams)
         .where(frames.c.number > number)
         .order_by(frames.c.number)

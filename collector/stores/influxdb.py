@@ -21,7 +21,7 @@ import io
 from collections.abc import Awaitable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import aiohttp
 from influxdb_client.client.exceptions import InfluxDBError
@@ -75,9 +75,9 @@ class InfluxStore:
         return f"influxdb:{self._url}/{self._org}/{self._bucket}"
 
     async def open(self) -> None:
-        found = await self._ask(
-            BucketsService(self._opened().api_client).get_buckets_async(name=self._bucket)
-        )
+        buckets = BucketsService(self._opened().api_client)  # type: ignore[no-untyped-call]  # generated code
+        request = buckets.get_buckets_async(name=self._bucket)  # type: ignore[no-untyped-call]  # generated
+        found: Any = await self._ask(request)
         if not found.buckets:
             raise ConfigError(
                 f"the InfluxDB has no bucket {self._bucket!r}",
