@@ -70,7 +70,9 @@ class CounterSpec:
     @property
     def wrap_steps(self) -> int | None:
         """Steps of one turn of the register [steps]."""
-        return None if self.wrap_at is None else int(self.wrap_at / self.resolution)
+        if self.wrap_at is None:
+            return None
+        return self.wrap_at * self.resolution.denominator // self.resolution.numerator
 
     def steps(self, count: Count) -> int:
         """Return a count as whole steps of the resolution, rounded down."""

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 from itertools import groupby, pairwise
-from math import floor
 from typing import TypeAlias
 
 from core.metering.boundaries import Boundary, boundary, close_segment
@@ -87,6 +86,8 @@ class IntervalEnergy:
         How many half-hours it has [1].
     installations
         Those in force in it, in time order.
+    resolution
+        Step of the counter [counts]; the Wh are multiplier x resolution x accumulated.
     changes
         The registers at the instants inside it at which the multiplier changes.
     missing
@@ -103,6 +104,7 @@ class IntervalEnergy:
     half_hours_covered: int
     half_hours: int
     installations: tuple[Installation, ...]
+    resolution: Fraction = Fraction(1)
     changes: tuple[Boundary, ...] = ()
     missing: tuple[Missing, ...] = ()
 
@@ -225,6 +227,7 @@ def _between(counter: Counter, dated: Sequence[_Dated], start: Boundary, end: Bo
         half_hours_covered=covered,
         half_hours=len(grid) - 1,
         installations=installations,
+        resolution=counter.spec.resolution,
         changes=changes,
         missing=missing,
     )
@@ -237,11 +240,12 @@ def _wh(counter: Counter, multiplier: Fraction, mark: Boundary) -> int:
     worth whole Wh, as it is in practice, this is the accumulated count times the multiplier, rounded down.
     """
     assert mark.accumulated is not None  # callers look for what is missing first
+    up, down = multiplier.as_integer_ratio()
     wrap = counter.spec.wrap_steps
     if wrap is None:
-        return mark.accumulated * multiplier.numerator // multiplier.denominator
+        return mark.accumulated * up // down
     turns, steps = divmod(mark.accumulated, wrap)
-    return turns * floor(wrap * multiplier) + steps * multiplier.numerator // multiplier.denominator
+    return turns * (wrap * up // down) + steps * up // down
 
 
 def _unproven_wh(mark: Boundary, before: Fraction, after: Fraction) -> int:
