@@ -66,6 +66,6 @@ $(VENV):
 define install
 @echo "installing lock/$(1).txt into $(VENV)/"
 @$(INSTALL) --require-hashes --requirement lock/$(1).txt
-@$(INSTALL) --no-build-isolation --editable .
+@PYTHONWARNINGS=ignore $(INSTALL) --no-build-isolation --editable .
 @touch $@
 endef

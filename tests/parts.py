@@ -1,0 +1,69 @@
+"""Programs from elsewhere that some tests run for real, and what brings them."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sysconfig
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+MISSING = "MISSING PART"
+REQUIRE = "SEIREN_REQUIRE_PARTS"  # 1: a missing part fails the test instead of skipping it
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A program, how it is found, and the command that brings it."""
+
+    name: str
+    find: Callable[[], str | None]
+    brought_by: str
+
+
+def require(part: Part) -> Path:
+    """Return the program's path; without it skip the test loudly, or fail it where parts are required."""
+    if found := part.find():
+        return Path(found)
+    reason = f"{MISSING}: {part.name}, brought by: {part.brought_by}"
+    if os.environ.get(REQUIRE) == "1":
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+def _mosquitto() -> str | None:
+    # Debian keeps it where only root's PATH looks.
+    return shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
+
+
+def _nats_server() -> str | None:
+    return shutil.which("nats-server", path=sysconfig.get_path("scripts"))
+
+
+def _influxd() -> str | None:
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    for candidate in (shutil.which("influxd"), shutil.which("influxd", path=cache / "seiren/influxd-2.7.12")):
+        if candidate and _is_influxdb_2_7(candidate):
+            return candidate
+    return None
+
+
+def _is_influxdb_2_7(program: str) -> bool:
+    # Debian's package is 1.6.7, which speaks another protocol.
+    answer = subprocess.run([program, "version"], capture_output=True, text=True, timeout=20, check=False)
+    return re.match(r"InfluxDB v?2\.7\.", answer.stdout) is not None
+
+
+def _chromium() -> str | None:
+    return shutil.which("chromium")
+
+
+MOSQUITTO = Part("mosquitto", _mosquitto, "apt-get install mosquitto")
+NATS_SERVER = Part("nats-server", _nats_server, "make test, which installs lock/dev.txt into .venv/")
+INFLUXD = Part("influxd 2.7", _influxd, "make influxd")
+CHROMIUM = Part("chromium", _chromium, "apt-get install chromium fonts-noto-cjk")
