@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from core.carbon.rounding import exact_text
 from core.errors import DataError
+from core.metering.network import Current, Network
 
 Shares: TypeAlias = Mapping[str, Fraction]
 """Product → share [1]."""
@@ -45,6 +46,38 @@ class Allocation:
             _check("the remainder", self.remainder)
         for process, shares in self.fuels.items():
             _check(f"fuel of process {process}", shares)
+
+    def check(self, network: Network) -> None:
+        """Check that no energy would be borne twice, or without having been bought.
+
+        Raises
+        ------
+        DataError
+            If an allocated meter is unknown, counts direct current, stands behind another allocated one, or
+            is not fed by the boundary set.
+        """
+        for meter in sorted(self.meters):
+            node = network.node(meter)
+            if node.current is Current.DC:
+                raise DataError(
+                    "a DC meter cannot bear electricity that was bought as AC",
+                    where=meter,
+                    cause="the rectifier's loss would be borne by nobody",
+                    next="allocate the AC meter that feeds it",
+                )
+            above, fed = node.parent, meter in network.boundary
+            while above is not None:
+                if above in self.meters:
+                    raise DataError(
+                        "energy would be borne twice: an allocated meter stands behind another",
+                        where=meter,
+                        evidence=f"it is fed by {above}",
+                        next="allocate one of the two",
+                    )
+                fed = fed or above in network.boundary
+                above = network.node(above).parent
+            if not fed:
+                raise DataError("an allocated meter is not fed by the boundary set", where=meter)
 
 
 def _check(what: str, shares: Shares) -> None:

@@ -8,16 +8,11 @@ gross calorific value × carbon per heat × 44/12; purchased electricity × its 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from fractions import Fraction
-from typing import Final
 
-from core.carbon.factors import CO2_PER_CARBON, ElectricityFactor, FuelFactor
+from core.carbon.factors import ElectricityFactor, FuelFactor
 from core.errors import DataError, FactorError
 from core.metering.quantities import Unit
-
-_WH_KG_PER_KWH_T: Final = 1_000_000
-"""Wh × kg/kWh per t: 1000 Wh/kWh × 1000 kg/t."""
 
 
 def convert(quantity: Fraction, unit: Unit, into: Unit) -> Fraction:
@@ -32,17 +27,6 @@ def convert(quantity: Fraction, unit: Unit, into: Unit) -> Fraction:
         return quantity * unit.factor_to(into)
     except DataError as error:
         raise FactorError(f"{unit} is no {into}", evidence=error.what, cause=error.cause) from error
-
-
-def carbon_to_co2_t(carbon_t: Iterable[Fraction]) -> Fraction:
-    """Return the CO2 of lots of carbon [t].
-
-    Examples
-    --------
-    >>> carbon_to_co2_t([Fraction("0.5")] * 3)
-    Fraction(11, 2)
-    """
-    return sum(carbon_t, Fraction(0)) * CO2_PER_CARBON
 
 
 def fuel_co2_t(quantity: Fraction, unit: Unit, factor: FuelFactor) -> Fraction:
@@ -65,6 +49,6 @@ def fuel_co2_t(quantity: Fraction, unit: Unit, factor: FuelFactor) -> Fraction:
     return convert(quantity, unit, factor.unit) * factor.co2_t_per_unit
 
 
-def electricity_co2_t(energy_wh: int, factor: ElectricityFactor) -> Fraction:
-    """Return the CO2 of purchased electricity [t] from its energy [Wh]."""
-    return energy_wh * factor.kg_per_kwh / _WH_KG_PER_KWH_T
+def electricity_co2_t(energy_kwh: Fraction, factor: ElectricityFactor) -> Fraction:
+    """Return the CO2 of purchased electricity [t] from its energy [kWh]."""
+    return energy_kwh * factor.kg_per_kwh / 1000

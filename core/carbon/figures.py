@@ -86,19 +86,28 @@ class Figure:
         return printed(self.value, self.digits, rounding=self.rounding)
 
 
-def total(*, id: str, kind: Kind, label: Label, unit: str, digits: int, parts: Iterable[Figure]) -> Figure:
-    """Return the sum of figures; it has no value unless every part has one."""
+def total(
+    *,
+    id: str,
+    kind: Kind,
+    label: Label,
+    unit: str,
+    digits: int,
+    parts: Iterable[Figure],
+    lacking: tuple[str, ...] = (),
+) -> Figure:
+    """Return the sum of figures; it has no value unless every part has one and nothing else is lacking."""
     ordered = sorted(parts, key=lambda part: part.id)
     values = [part.value for part in ordered if part.value is not None]
     return Figure(
         id=id,
         kind=kind,
         label=label,
-        value=sum(values, Fraction(0)) if len(values) == len(ordered) else None,
+        value=sum(values, Fraction(0)) if len(values) == len(ordered) and not lacking else None,
         unit=unit,
         digits=digits,
         inputs=tuple(part.id for part in ordered),
-        not_summed=missing(ordered),
+        not_summed=(*missing(ordered), *lacking),
     )
 
 

@@ -1,15 +1,17 @@
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
 
-from core.carbon.emissions import carbon_to_co2_t, convert, electricity_co2_t, fuel_co2_t
+from core.carbon.emissions import convert, electricity_co2_t, fuel_co2_t
 from core.errors import FactorError
 from core.metering.quantities import Unit
-from tests.unit.core.carbon.examples import HEAVY_OIL_A, series
+from tests.unit.core.carbon.examples import COAL, HEAVY_OIL_A, series
 
 
 def test_three_lots_of_half_a_tonne_of_carbon_are_exactly_eleven_halves() -> None:
-    assert carbon_to_co2_t([Fraction("0.5")] * 3) == Fraction(11, 2)
+    half_carbon = replace(COAL, gcv=Fraction(20), carbon=Fraction("0.025"))  # 0.5 tC per t
+    assert sum(fuel_co2_t(Fraction(1), Unit.T, half_carbon) for _ in range(3)) == Fraction(11, 2)
 
 
 def test_fuel_is_quantity_times_heat_times_carbon_times_44_twelfths() -> None:
@@ -23,7 +25,7 @@ def test_fuel_is_quantity_times_heat_times_carbon_times_44_twelfths() -> None:
 def test_electricity_is_energy_times_factor() -> None:
     factor = series(2023, kg_per_kwh="0.421").factors[0]
     # 20,952,864.5 kWh × 0.421 kg/kWh = 8,821,155.9545 kg
-    assert electricity_co2_t(20_952_864_500, factor) == Fraction("8821.1559545")
+    assert electricity_co2_t(Fraction("20952864.5"), factor) == Fraction("8821.1559545")
 
 
 @pytest.mark.parametrize(
