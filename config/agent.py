@@ -6,12 +6,12 @@ import difflib
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, model_validator
 
 from config.documents import load_yaml
-from config.profile import Profile, QuantityName, UnitName, fits, load_profile
+from config.profile import Measure, Profile, fits, load_profile
 from config.strict import (
     DIRECT,
     CtRatio,
@@ -29,6 +29,7 @@ from core.metering.quantities import Kind, Quantity, Unit
 
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 FilePath = Annotated[Path, Field(strict=False)]
+_NODE: Final = r"(i=\d+|s=.+|g=[0-9A-Fa-f-]{36}|b=.+)"
 Side = Literal["primary", "secondary"]
 Host = Annotated[str, Field(min_length=1)]
 
@@ -73,22 +74,18 @@ class OpcUa(Model):
     timeout_s: Annotated[float, Field(gt=0, le=60, allow_inf_nan=False)] = 5
 
 
-class OpcUaNode(Model):
+class OpcUaNode(Measure):
     """One value of an OPC UA server.
 
     `node` is a complete node id (``ns=2;s=Rectifier.Energy``); better is `namespace` (its URI) with
     `id` (``s=Rectifier.Energy``), which survives a server that numbers its namespaces anew.
     """
 
-    quantity: QuantityName
     name: Id | None = None
-    node: Annotated[str, Field(pattern=r"^(ns=\d+;)?[isgb]=.+$")] | None = None
+    node: Annotated[str, Field(pattern=rf"^(ns=\d+;)?{_NODE}$")] | None = None
     namespace: Annotated[str, Field(min_length=1)] | None = None
-    id: Annotated[str, Field(pattern=r"^[isgb]=.+$")] | None = None
-    unit: UnitName
+    id: Annotated[str, Field(pattern=rf"^{_NODE}$")] | None = None
     scale: PositiveExact = Fraction(1)
-    resolution: PositiveExact = Fraction(1)
-    wrap_at: Annotated[int, Field(gt=1)] | None = None
 
     @property
     def point_name(self) -> str:

@@ -86,24 +86,37 @@ def _distinct(value: tuple[int, ...]) -> tuple[int, ...]:
     return value
 
 
-class ProfilePoint(Model):
+class Measure(Model):
+    """What a count of a point means, whatever it is read by.
+
+    Attributes
+    ----------
+    scale
+        Multiplies the count to give the value in `unit`.
+    resolution
+        Step in which the count is used [counts]; a float register has one too.
+    wrap_at
+        The count at which the register starts again from 0 [counts]; None: it never does in practice.
+    """
+
+    quantity: QuantityName
+    unit: UnitName
+    scale: PositiveExact
+    resolution: PositiveExact = Fraction(1)
+    wrap_at: Annotated[int, Field(gt=1)] | None = None
+
+
+class ProfilePoint(Measure):
     """One value of a device.
 
     Attributes
     ----------
     address
         Wire address [word], 0-based; several are read in one request and added exactly.
-    scale
-        Multiplies the count to give the value in `unit`.
-    resolution
-        Smallest step of the count [counts]; a float register has one too, which the profile names.
-    wrap_at
-        The count at which the register starts again from 0 [counts]; None: it never does in practice.
     not_available
         The count by which the device says that it has no value; never a number.
     """
 
-    quantity: QuantityName
     address: Annotated[
         tuple[Address, ...],
         BeforeValidator(_as_tuple),
@@ -111,10 +124,6 @@ class ProfilePoint(Model):
         AfterValidator(_distinct),
     ]
     type: TypeName
-    unit: UnitName
-    scale: PositiveExact
-    resolution: PositiveExact = Fraction(1)
-    wrap_at: Annotated[int, Field(gt=1)] | None = None
     not_available: int | None = None
     word_order: OrderName | None = None
 

@@ -1,0 +1,111 @@
+"""From the configuration to the points of each device, lane by lane, and the point tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from agent.modbus.plan import RegisterPoint
+from agent.opcua.device import NodePoint
+from agent.opcua.session import Address
+from config.agent import AgentConfig, Device
+from config.loading import load_profile, profile_digest
+from config.profile import Measure, ProfilePoint
+from config.strict import exact_text
+from core.delivery.frames import Lane
+from core.delivery.tables import PointRow, PointTable
+from core.metering.quantities import Kind, Quantity
+
+
+def lane_of(quantity: Quantity) -> Lane:
+    """Counters travel in the registers lane, gauges in the samples lane."""
+    return Lane.REGISTERS if quantity.kind is Kind.COUNTER else Lane.SAMPLES
+
+
+def point_id(device: Device, name: str) -> str:
+    """Return the id of a device's point, ``AOB-RCV-01.active_energy_import``."""
+    return f"{device.id}.{name}"
+
+
+def profile_points(device: Device) -> tuple[tuple[str, ProfilePoint], ...]:
+    """Return name and description of the points that a Modbus device is asked for; none for others."""
+    if device.profile is None:
+        return ()
+    points = load_profile(device.profile).points
+    return tuple((name, points[name]) for name in device.points or points)
+
+
+def register_points(device: Device) -> dict[Lane, Sequence[RegisterPoint]]:
+    """Return the registers of a Modbus device by lane."""
+    assert device.profile is not None
+    order = load_profile(device.profile).word_order
+    return {
+        lane: [
+            RegisterPoint(
+                point_id(device, name),
+                point.address,
+                point.type,
+                point.word_order or order,
+                point.not_available,
+            )
+            for name, point in profile_points(device)
+            if lane_of(point.quantity) is lane
+        ]
+        for lane in Lane
+    }
+
+
+def node_points(device: Device) -> dict[Lane, Sequence[NodePoint]]:
+    """Return the nodes of an OPC UA device by lane."""
+    return {
+        lane: [
+            NodePoint(point_id(device, node.point_name), Address(node.node or node.id or "", node.namespace))
+            for node in device.nodes or ()
+            if lane_of(node.quantity) is lane
+        ]
+        for lane in Lane
+    }
+
+
+def point_tables(config: AgentConfig) -> dict[Lane, PointTable]:
+    """Return what the agent's counts mean, one table for each lane."""
+    return {
+        lane: PointTable(
+            tuple(
+                row
+                for device in config.devices
+                for quantity, row in _rows(device)
+                if lane_of(quantity) is lane
+            )
+        )
+        for lane in Lane
+    }
+
+
+def _rows(device: Device) -> Iterator[tuple[Quantity, PointRow]]:
+    """The device's points as rows, in the order of the configuration."""
+    registers = {
+        point.point: point.register
+        for points in (node_points(device) if device.profile is None else register_points(device)).values()
+        for point in points
+    }
+    profile = device.profile or ""
+    digest = profile_digest(profile) if profile else ""
+    measures: list[tuple[str, Measure]] = [*profile_points(device)]
+    measures += [(node.point_name, node) for node in device.nodes or ()]
+    for name, point in measures:
+        id_ = point_id(device, name)
+        yield (
+            point.quantity,
+            PointRow(
+                point=id_,
+                quantity=point.quantity.value,
+                unit=point.unit.value,
+                scale=exact_text(point.scale),
+                resolution=exact_text(point.resolution),
+                wrap_at=point.wrap_at,
+                side=device.side,
+                register=registers[id_],
+                profile=profile,
+                profile_digest=digest,
+            ),
+        )
