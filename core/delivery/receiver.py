@@ -188,8 +188,8 @@ class _Batch:
                 )
                 self._compare(Stream(agent, lane, block.epoch), block, held, wanted)
         answers: list[Ack | Want] = [
-            Ack(life=self._life, lane=lane, held=tuple(held[i : i + ACK_ENTRIES]))
-            for i in range(0, len(held), ACK_ENTRIES)
+            Ack(life=self._life, lane=lane, inventory=message.number, held=tuple(held[i : i + ACK_ENTRIES]))
+            for i in range(0, max(len(held), 1), ACK_ENTRIES)
         ]
         answers += [
             Want(
@@ -200,7 +200,6 @@ class _Batch:
             )
             for i in range(0, len(wanted), ACK_ENTRIES)
         ]
-        answers.append(Ack(life=self._life, lane=lane, inventory=message.number))
         self._answers += [Answer(site, agent, answer) for answer in answers]
 
     def _compare(self, stream: Stream, block: Block, held: list[Block], wanted: list[Range]) -> None:
