@@ -1,4 +1,4 @@
-"""Real servers on loopback, in folders of their own, that a test may kill and start on the same port again."""
+"""Real servers on loopback, each in its own folder, that a test may kill and start on the same port again."""
 
 from __future__ import annotations
 
