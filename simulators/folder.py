@@ -48,8 +48,15 @@ class Folder:
         return self.path / "logs"
 
 
-def clear(path: Path) -> None:
-    """Make an empty folder of `path`, replacing an earlier demo's.
+def claim(path: Path, facts: object) -> None:
+    """Make `path` a demo's folder with nothing in it but the marker, replacing an earlier demo's.
+
+    Parameters
+    ----------
+    path
+        The folder.
+    facts
+        What the marker keeps of the run, as JSON.
 
     Raises
     ------
@@ -69,10 +76,16 @@ def clear(path: Path) -> None:
             shutil.rmtree(entry)
         else:
             entry.unlink()
+    (path / MARKER).write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def write(path: Path, *, site: str, synthetic: str, influx: InfluxAccess | None, facts: object) -> Folder:
-    """Write a site's files into an empty folder, with free ports.
+def site_folder(site: str) -> Path:
+    """Return the folder of a shipped site, ``demo`` or ``replay``."""
+    return Path(str(files("config"))) / "sites" / site
+
+
+def write(path: Path, *, site: str, synthetic: str, influx: InfluxAccess | None) -> Folder:
+    """Write a site's files into a claimed folder, with free ports.
 
     Parameters
     ----------
@@ -84,15 +97,8 @@ def write(path: Path, *, site: str, synthetic: str, influx: InfluxAccess | None,
         What every report says of the data's origin.
     influx
         Reading store; None: SQLite.
-    facts
-        What the marker keeps of the run, as JSON.
     """
-    (path / MARKER).write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    shipped = {
-        entry.name: entry.read_text(encoding="utf-8")
-        for entry in files("config").joinpath("sites", site).iterdir()
-        if entry.is_file()
-    }
+    shipped = {entry.name: entry.read_text(encoding="utf-8") for entry in site_folder(site).iterdir()}
     taken = {int(port) for text in shipped.values() for port in _DEVICE_PORT.findall(text)}
     ports = dict(zip(sorted({*taken, _BROKER_PORT}), free_ports(len(taken) + 1), strict=True))
     for name, text in shipped.items():

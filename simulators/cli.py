@@ -1,0 +1,106 @@
+"""The simulators' commands: `seiren demo`, and the hidden `seiren simulate` that it starts."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Coroutine
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from config.loading import load_agent
+from core.errors import UsageError
+from simulators.demo import FAULTS, WORKS_MONTH, DemoOptions, Outcome, run_demo, seiren_command
+from simulators.folder import InfluxAccess
+from simulators.run import simulate as run_simulation
+
+
+class StoreKind(StrEnum):
+    """Where the collector keeps readings."""
+
+    SQLITE = "sqlite"
+    INFLUXDB = "influxdb"
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder to write; an earlier demo in it is replaced.")] = Path(
+        "demo-out"
+    ),
+    seed: Annotated[int, typer.Option(help="Of the synthetic works and of the faults' moments.")] = 1,
+    replay: Annotated[
+        Path | None, typer.Option(help="CSV whose energy column becomes a meter's register.")
+    ] = None,
+    month: Annotated[
+        str | None, typer.Option(help="Month of the file, 2018-03, or a whole year, 2018.")
+    ] = None,
+    store: Annotated[StoreKind, typer.Option(help="Reading store.")] = StoreKind.SQLITE,
+    influx_url: Annotated[str | None, typer.Option(help="An InfluxDB 2 that runs already.")] = None,
+    influx_org: Annotated[str, typer.Option(help="Its organisation.")] = "seiren",
+    influx_bucket: Annotated[str, typer.Option(help="Its bucket.")] = "readings",
+    influx_token: Annotated[
+        str | None, typer.Option(help="Its token.", envvar="SEIREN_INFLUX_TOKEN", show_envvar=True)
+    ] = None,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(help=f"Kill a process once, at a seeded moment: {', '.join(FAULTS)}."),
+    ] = None,
+) -> None:
+    """Run a month of a synthetic works, or of a file, through real meters, agents, broker and ledger."""
+    influx = None
+    if influx_url is not None:
+        if influx_token is None:
+            raise UsageError("A token is missing", where="--influx-token", next="give the InfluxDB's token")
+        influx = InfluxAccess(influx_url, influx_org, influx_bucket, influx_token)
+    if replay is not None and month is None:
+        raise UsageError("Which month of the file?", where="--month", next="add --month 2018-03, or 2018")
+    options = DemoOptions(
+        out=out,
+        seed=seed,
+        month=month or WORKS_MONTH,
+        replay=replay,
+        store=store.value,
+        influx=influx,
+        faults=tuple(name for text in fault or () for name in text.split(",")),
+    )
+    command = seiren_command()
+    outcome = asyncio.run(_until_ended(run_demo(options, command)))
+    _report(options, outcome, command)
+
+
+def simulate(
+    agents: Annotated[list[Path], typer.Argument(help="Configurations of the agents that take part.")],
+    month: Annotated[str, typer.Option()],
+    port: Annotated[int, typer.Option(help="Where the conductor listens on loopback.")],
+    seed: Annotated[int, typer.Option()] = 1,
+    replay: Annotated[Path | None, typer.Option()] = None,
+) -> None:
+    """Serve simulated meters where the agents' configurations expect them, in stepped time."""
+    configs = [load_agent(path) for path in agents]
+    if sys.platform == "win32":
+        run = asyncio.run
+    else:
+        from uvloop import run
+    run(_until_ended(run_simulation(configs, month, seed=seed, replay=replay, port=port), wanted=True))
+
+
+async def _until_ended(work: Coroutine[Any, Any, Any], *, wanted: bool = False) -> Any:
+    """Await `work`; SIGTERM and Ctrl-C cancel it, which for a server is its `wanted` end."""
+    task = asyncio.ensure_future(work)
+    loop = asyncio.get_running_loop()
+    if sys.platform != "win32":
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            loop.add_signal_handler(number, task.cancel)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        if wanted:
+            return None
+        raise typer.Exit(130) from None
+
+
+def _report(options: DemoOptions, outcome: Outcome, command: list[str]) -> None:
+    """Print the month as the ledger has it, and what to try next."""

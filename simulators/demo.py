@@ -1,0 +1,315 @@
+"""`seiren demo`: a works, its agents, a broker and headquarters as processes of their own, for one month."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from random import Random
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from config.loading import load_agent
+from core.errors import OutsideError, UsageError
+from core.timeline import Interval
+from simulators.broker import broker_command
+from simulators.control import Control, control, listening
+from simulators.folder import Folder, InfluxAccess, claim, free_ports, site_folder, write
+from simulators.influx import influxd_command, set_up
+from simulators.plant import LEAD_MS, TAIL_MS, replayed
+from simulators.processes import Children
+from simulators.progress import Progress
+from simulators.run import interval_of
+
+FAULTS = ("collector-killed", "agent-killed", "broker-killed")
+WORKS_MONTH = "2024-02"
+DRAIN_TIMEOUT_S = 120.0
+
+_SAFE_SHARE = (0.1, 0.9)
+"""Where in the run a fault may strike, so that there is work before and after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class DemoOptions:
+    """What a demo is asked to do.
+
+    Parameters
+    ----------
+    out
+        Folder to write.
+    seed
+        Of the synthetic works and of the faults' moments.
+    month
+        ``2024-02``; with a replayed file also a whole year, ``2018``.
+    replay
+        File to replay; None: the synthetic works.
+    store
+        ``sqlite`` or ``influxdb``.
+    influx
+        An InfluxDB 2 that runs already; None: start one where `store` asks for it.
+    faults
+        Some of `FAULTS`, each striking once.
+    """
+
+    out: Path
+    seed: int
+    month: str
+    replay: Path | None
+    store: str
+    influx: InfluxAccess | None
+    faults: tuple[str, ...]
+
+    def check(self) -> None:
+        """Raise what is wrong with the options.
+
+        Raises
+        ------
+        UsageError
+            An unknown fault, or a month that the works does not have.
+        DataError
+            A file that cannot be replayed.
+        """
+        for fault in self.faults:
+            if fault not in FAULTS:
+                raise UsageError("Not a fault", evidence=fault, next=f"choose from: {', '.join(FAULTS)}")
+        if self.replay is None and self.month != WORKS_MONTH:
+            raise UsageError(
+                "The demo works has fuel and production of one month only",
+                where="--month",
+                evidence=self.month,
+                next=f"leave --month out ({WORKS_MONTH}), or replay a file with --replay FILE",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a demo measured."""
+
+    folder: Folder
+    running_s: float
+    """From the first step to the last reading in the ledger [s]."""
+    simulated_s: float
+    stored: int
+    steps: int
+
+    @property
+    def times_real(self) -> float:
+        """Return how many times faster than real time it was [1]."""
+        return self.simulated_s / self.running_s
+
+
+async def run_demo(options: DemoOptions, seiren: Sequence[str]) -> Outcome:
+    """Run a demo to its end, and leave its folder; nothing is left running, whatever happens.
+
+    Parameters
+    ----------
+    options
+        What to do.
+    seiren
+        The command that starts Seiren.
+
+    Raises
+    ------
+    UsageError, DataError
+        The options do not fit.
+    OutsideError
+        A process failed: its last lines.
+    """
+    options.check()
+    site = "demo" if options.replay is None else "replay"
+    zone = load_agent(min(site_folder(site).glob("agent*.yaml"))).time_zone
+    interval = interval_of(options.month, zone)
+    if options.replay is not None:
+        replayed(options.replay, interval, zone)  # a bad file shows before anything is touched
+    claim(options.out, {"month": options.month, "seed": options.seed, "store": options.store})
+    async with Children(options.out / "logs") as children:
+        influx = await _influx(options, children)
+        folder = write(
+            options.out,
+            site=site,
+            synthetic=_origin(options),
+            influx=influx,
+        )
+        return await children.guard(_Run(options, seiren, children, folder, interval, zone).run())
+
+
+@dataclass(slots=True)
+class _Run:
+    options: DemoOptions
+    seiren: Sequence[str]
+    children: Children
+    folder: Folder
+    interval: Interval
+    zone: ZoneInfo
+
+    async def run(self) -> Outcome:
+        path = str(self.folder.path)
+        broker_port, conductor_port = free_ports(2)
+        broker = broker_command(
+            self.folder.path / "broker", mqtt_port=self.folder.mqtt_port, port=broker_port
+        )
+        await self.children.start("broker", broker)
+        await self.children.start("simulator", self._simulate(conductor_port))
+        _, probe = await listening(self.folder.mqtt_port, "broker")
+        probe.close()
+        await self.children.start("collector", [*self.seiren, "collector", "run", path])
+        async with control(conductor_port) as watcher:
+            for config in self.folder.agents:
+                clock = f"stepped:127.0.0.1:{conductor_port}"
+                await self.children.start(
+                    config.stem, [*self.seiren, "agent", "run", str(config), "--clock", clock]
+                )
+            handed_in = asyncio.create_task(self._import())
+            faults = [
+                asyncio.create_task(self._strike(fault, number, conductor_port))
+                for number, fault in enumerate(self.options.faults)
+            ]
+            try:
+                steps, started_s = await self._lead(watcher)
+                await asyncio.gather(handed_in, *faults)
+            finally:
+                for task in (handed_in, *faults):
+                    task.cancel()
+            stored = await self._drained()
+            running_s = time.monotonic() - started_s
+        for name in (*(config.stem for config in self.folder.agents), "collector"):
+            await self.children.stop(name)
+        simulated_s = (self.interval.duration_ms + LEAD_MS + TAIL_MS) / 1000
+        return Outcome(self.folder, running_s, simulated_s, stored, steps)
+
+    def _simulate(self, port: int) -> list[str]:
+        command = [*self.seiren, "simulate", *map(str, self.folder.agents)]
+        command += ["--month", self.options.month, "--seed", str(self.options.seed), "--port", str(port)]
+        if self.options.replay is not None:
+            command += ["--replay", str(self.options.replay.resolve())]
+        return command
+
+    async def _import(self) -> None:
+        """Hand in fuel and production, as people do while the month runs."""
+        for kind, file in (("activity", self.folder.fuel), ("production", self.folder.production)):
+            if file is not None:
+                command = [*self.seiren, "import", kind, str(file), "--ledger", str(self.folder.path)]
+                await self.children.run(f"seiren import {kind}", command)
+
+    async def _lead(self, watcher: Control) -> tuple[int, float]:
+        """Show the progress until the end; return the steps, and when time began to run [s, monotonic]."""
+        days = round(self.interval.duration_ms / 86_400_000)
+        progress = Progress(days, title(self.options.month))
+        started_s = time.monotonic()
+        while True:
+            status = await watcher.status()
+            if status.steps == 0:
+                started_s = time.monotonic()
+            elapsed_s = time.monotonic() - started_s
+            if status.state == "ended":
+                times = f"{(status.end_ms - status.start_ms) / 1000 / elapsed_s:,.0f} times real"
+                progress.end(f"{elapsed_s:.0f} s, {times}")
+                return status.steps, started_s
+            progress.show(status.share, f"{elapsed_s:.0f} s")
+            await asyncio.sleep(0.2)
+
+    async def _strike(self, fault: str, number: int, conductor_port: int) -> None:
+        """Kill a process at a seeded moment, and start it again while time stands still."""
+        random = Random(f"{self.options.seed}/{number}/{fault}")
+        low, high = _SAFE_SHARE
+        share = low + (high - low) * random.random()
+        at_ms = self.interval.start_ms + int(self.interval.duration_ms * share)
+        victim = fault.removesuffix("-killed")
+        if victim == "agent":
+            victim = random.choice([config.stem for config in self.folder.agents])
+        async with control(conductor_port) as watcher:
+            await watcher.reach(at_ms)
+            await asyncio.sleep(random.random() * 0.02)  # not only where a step begins
+            await self.children.kill(victim)
+            await watcher.pause()
+            struck_ms = (await watcher.status()).time_ms
+            await self.children.restart(victim)
+            if victim == "broker":
+                _, probe = await listening(self.folder.mqtt_port, "broker")
+                probe.close()
+            await watcher.resume()
+        when = datetime.fromtimestamp(struck_ms / 1000, self.zone)
+        with (self.folder.logs / "faults.log").open("a", encoding="utf-8") as log:
+            log.write(f"{when:%Y-%m-%d %H:%M:%S} {victim} killed with SIGKILL and started again\n")
+
+    async def _drained(self) -> int:
+        """Return the readings that the ledger holds, once nothing is waiting any more.
+
+        The agents' last head may still be on its way, so the answer must be the same twice.
+        """
+        deadline_s = time.monotonic() + DRAIN_TIMEOUT_S
+        before: Mapping[str, int] | None = None
+        while True:
+            code, output, errors = await self.children.ask(
+                "seiren count", [*self.seiren, "count", str(self.folder.path), "--format", "json"]
+            )
+            total = _total(output)
+            closed = code == 0 and total["stored"] > 0 and total["waiting"] == total["owed"] == 0
+            if closed and total == before:
+                return total["stored"]
+            if time.monotonic() > deadline_s:
+                raise OutsideError(
+                    "The backlog does not drain",
+                    where=str(self.folder.path),
+                    evidence=f"exit {code}\n{output.strip()}\n{errors.strip()}",
+                    next=f"read the logs in {self.folder.logs}",
+                )
+            before = total if closed else None
+            await asyncio.sleep(0.3)
+
+
+def _total(output: str) -> Mapping[str, int]:
+    """Return the sums over all agents and lanes of what `seiren count --format json` tells."""
+    total = dict.fromkeys(("taken", "stored", "waiting", "owed"), 0)
+    with suppress(json.JSONDecodeError):
+        document: Any = json.loads(output)
+        for row in document["counts"]:
+            for place in total:
+                total[place] += row[place]
+    return total
+
+
+async def _influx(options: DemoOptions, children: Children) -> InfluxAccess | None:
+    """Return the InfluxDB to store in, started if none was given; None for SQLite."""
+    if options.store == "sqlite" or options.influx is not None:
+        return options.influx if options.store == "influxdb" else None
+    (port,) = free_ports(1)
+    await children.start("influxd", influxd_command(options.out / "influxd", port=port))
+    _, probe = await listening(port, "influxd")
+    probe.close()
+    return await asyncio.to_thread(set_up, f"http://127.0.0.1:{port}")
+
+
+def _origin(options: DemoOptions) -> str:
+    return f"seed {options.seed}" if options.replay is None else f"replay of {options.replay.name}"
+
+
+def title(text: str) -> str:
+    """Return a month or year as people write it: ``February 2024``, ``2018``."""
+    return f"{datetime.strptime(text, '%Y-%m'):%B %Y}" if "-" in text else text  # noqa: DTZ007  a name, no time
+
+
+def seiren_command() -> list[str]:
+    """Return the command that starts Seiren: the one beside this Python, or on the PATH.
+
+    Raises
+    ------
+    OutsideError
+        If it is not installed.
+    """
+    beside = Path(sys.executable).with_name("seiren")
+    found = str(beside) if beside.exists() else shutil.which("seiren")
+    if found is None:
+        raise OutsideError(
+            "The seiren command is not installed",
+            evidence=f"no seiren beside {sys.executable} or on the PATH",
+            next='install it with: pip install -e ".[demo]"',
+        )
+    return [found]
