@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,6 +46,8 @@ class Database:
 
     def __init__(self, where: Path | str, *, create: bool = False) -> None:
         self.where = str(where)
+        # Writers of this process take turns here; SQLite alone would let them sleep and try again.
+        self._turn = threading.Lock()
         if isinstance(where, Path):
             if not create and not where.is_file():
                 raise OutsideError(
@@ -82,7 +85,7 @@ class Database:
         Unreachable, OutsideError
             The database failed, and nothing of the block was kept.
         """
-        with self._mapped(), self._engine.connect() as connection:
+        with self._turn, self._mapped(), self._engine.connect() as connection:
             connection = connection.execution_options(seiren_writes=True)
             with connection.begin():
                 yield connection

@@ -58,13 +58,13 @@ class LedgerHoldings:
         waiting = _UNDECODED.where(frames.c.point_table == table, streams.c.lane == Lane.REGISTERS)
         return [frame_of(row) for row in self._connection.execute(waiting)]
 
-    def undecoded_samples(self, limit: int) -> Sequence[tuple[str, Frame, PointTable]]:
-        """Return some sample frames whose table has come since, each with its site and table."""
+    def undecoded_samples(self, limit: int) -> Sequence[tuple[Frame, PointTable]]:
+        """Return some sample frames whose table has come since, each with that table."""
         known = select(point_tables.c.digest)
         late = _UNDECODED.where(streams.c.lane == Lane.SAMPLES, frames.c.point_table.in_(known)).limit(limit)
-        found = [(row.site, frame_of(row)) for row in self._connection.execute(late)]
-        tables = self.tables({frame.table for _, frame in found}) if found else {}
-        return [(site, frame, tables[frame.table]) for site, frame in found]
+        found = [frame_of(row) for row in self._connection.execute(late)]
+        tables = self.tables({frame.table for frame in found}) if found else {}
+        return [(frame, tables[frame.table]) for frame in found]
 
     def epochs(self, agent: str, lane: Lane) -> Sequence[EpochRow]:
         """Return all epochs of an agent's lane, in order of first arrival."""
@@ -117,7 +117,7 @@ def frame_of(row: Row[Any]) -> Frame:
 
 
 _UNDECODED = (
-    select(frames, streams.c.site, streams.c.agent, streams.c.lane, streams.c.epoch)
+    select(frames, streams.c.agent, streams.c.lane, streams.c.epoch)
     .join(streams)
     .where(frames.c.state == FrameState.UNDECODED)
     .order_by(frames.c.number)

@@ -29,7 +29,7 @@ class Quarantined(NamedTuple):
     times: int
 
 
-def set_aside(connection: Connection, *, source: str, reason: str, raw: bytes, time_ms: int) -> None:
+def set_aside(connection: Connection, *, source: str, reason: str, raw: bytes, time_ms: int) -> bool:
     """Keep raw bytes with a reason; the same bytes from the same source again only raise a number.
 
     Parameters
@@ -38,11 +38,18 @@ def set_aside(connection: Connection, *, source: str, reason: str, raw: bytes, t
         Topic, or name of the reading store that refused.
     time_ms
         When it came [ms since 1970 UTC].
+
+    Returns
+    -------
+    bool
+        Whether it came for the first time.
     """
     digest = hashlib.sha256(source.encode() + b"\0" + raw).hexdigest()
-    if connection.execute(_AGAIN, {"known": digest}).rowcount == 0:
-        row = {"source": source, "reason": reason, "raw": raw[:KEPT_BYTES], "time_ms": time_ms, "times": 1}
-        connection.execute(insert(table).values(digest=digest, **row))
+    if connection.execute(_AGAIN, {"known": digest}).rowcount:
+        return False
+    row = {"source": source, "reason": reason, "raw": raw[:KEPT_BYTES], "time_ms": time_ms, "times": 1}
+    connection.execute(insert(table).values(digest=digest, **row))
+    return True
 
 
 def read(connection: Connection) -> tuple[Quarantined, ...]:

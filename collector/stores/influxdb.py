@@ -41,6 +41,7 @@ MIN_RETENTION_DAYS = 100
 
 _LINES_PER_REQUEST = 5_000
 _TIMEOUT_MS = 30_000
+_PRECISION: Any = WritePrecision.MS  # the library calls its own type what is a text
 _INT64 = range(-(2**63), 2**63)
 _TAG_ESCAPES = str.maketrans({",": r"\,", "=": r"\=", " ": r"\ "})
 
@@ -142,9 +143,7 @@ class InfluxStore:
     async def _write(self, lines: list[tuple[StoreRow, str]]) -> list[Rejection]:
         """Write lines, halving what is refused until each refused line stands alone."""
         body = "\n".join([line for _, line in lines])
-        request = (
-            self._opened().write_api().write(self._bucket, record=body, write_precision=WritePrecision.MS)
-        )
+        request = self._opened().write_api().write(self._bucket, record=body, write_precision=_PRECISION)
         try:
             await self._ask(request)
         except _LineError as refusal:

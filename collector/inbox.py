@@ -1,0 +1,63 @@
+"""What has come from the broker and waits for its transaction: bounded, because agents keep the rest."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+MAX_WAITING_BYTES = 64_000_000
+MAX_BATCH_BYTES = 8_000_000
+
+Message = tuple[str, bytes]
+"""Topic and payload."""
+
+
+class Inbox:
+    """A queue that never blocks the one who puts, and gives all that waits to the one who takes.
+
+    Parameters
+    ----------
+    max_waiting_bytes
+        Payload bytes that may wait; what comes on top is dropped.
+    max_batch_bytes
+        Payload bytes that one batch may have, unless a single message is larger.
+    """
+
+    def __init__(
+        self, *, max_waiting_bytes: int = MAX_WAITING_BYTES, max_batch_bytes: int = MAX_BATCH_BYTES
+    ) -> None:
+        self._max_waiting_bytes = max_waiting_bytes
+        self._max_batch_bytes = max_batch_bytes
+        self._messages: deque[Message] = deque()
+        self._bytes = 0
+        self._stirred = asyncio.Event()
+        self._closed = False
+        self.refuses = False
+
+    def put(self, topic: str, payload: bytes) -> bool:
+        """Add a message; False where it is dropped, because too much waits or nothing can be taken now."""
+        if self.refuses or self._closed or self._bytes + len(payload) > self._max_waiting_bytes:
+            return False
+        self._messages.append((topic, payload))
+        self._bytes += len(payload)
+        self._stirred.set()
+        return True
+
+    def close(self) -> None:
+        """Take no more messages; what waits can still be taken."""
+        self._closed = True
+        self._stirred.set()
+
+    async def take(self) -> list[Message]:
+        """Wait for a message; return all that wait, up to the bound of a batch. Empty: it is closed."""
+        await self._stirred.wait()
+        batch: list[Message] = []
+        size = 0
+        while self._messages and (not batch or size + len(self._messages[0][1]) <= self._max_batch_bytes):
+            message = self._messages.popleft()
+            size += len(message[1])
+            batch.append(message)
+        self._bytes -= size
+        if not self._messages and not self._closed:
+            self._stirred.clear()
+        return batch

@@ -1,0 +1,130 @@
+"""From the broker into the ledger: parse, decide, commit, and only then acknowledge.
+
+Each lane has its own queue and takes all that waits into one transaction. Registers need the ledger alone.
+Samples go to the reading store first, and their frames are committed when the store has answered that they
+are durable; while it is down they stay on the agents' disks, which send them again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import ParamSpec
+
+from collector.inbox import Inbox, Message
+from collector.intake import Intake, Sorted
+from collector.stores.base import ReadingStore
+from collector.trouble import Trouble
+from core.delivery.frames import Lane
+from core.delivery.holdings import Answer
+from core.delivery.messages import Data, Inventory, Table
+from core.errors import OutsideError
+
+_LOG = logging.getLogger(__name__)
+_SAMPLES = f"/{Lane.SAMPLES}"
+
+P = ParamSpec("P")
+
+
+class Ingest:
+    """The way of all messages from agents.
+
+    Parameters
+    ----------
+    intake
+        The transactions.
+    store
+        Where samples become durable.
+    life
+        Gives the collector's present life.
+    publish
+        Sends answers to their agents.
+    committed
+        Called after each commit.
+    ledger_lost
+        Called when a transaction failed: the next database connection is another life.
+    """
+
+    def __init__(
+        self,
+        intake: Intake,
+        store: ReadingStore,
+        *,
+        life: Callable[[], str],
+        publish: Callable[[Sequence[Answer]], Awaitable[None]],
+        committed: Callable[[], None],
+        ledger_lost: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._intake = intake
+        self._store = store
+        self._life = life
+        self._publish = publish
+        self._committed = committed
+        self._ledger_lost = ledger_lost
+        self._registers = Inbox()
+        self._samples = Inbox()
+        self.dropped = 0
+
+    def hear(self, topic: str, payload: bytes) -> None:
+        """Take a message; never blocks. What cannot wait here is dropped, and its agent sends it again."""
+        inbox = self._samples if topic.endswith(_SAMPLES) else self._registers
+        if not inbox.put(topic, payload):
+            self.dropped += 1
+
+    async def run(self) -> None:
+        """Work until `close`, and through what waits then."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._serve(self._registers, self._take_registers, "the ledger works again"))
+            tasks.create_task(self._serve(self._samples, self._take_samples, "samples are stored again"))
+
+    def close(self) -> None:
+        """Take no more messages."""
+        self._registers.close()
+        self._samples.close()
+
+    async def _serve(
+        self,
+        inbox: Inbox,
+        take: Callable[[Sequence[Message]], Awaitable[None]],
+        works_again: str,
+    ) -> None:
+        trouble = Trouble(_LOG, works_again)
+        while batch := await inbox.take():
+            try:
+                await take(batch)
+            except OutsideError as error:
+                pause_s = trouble.failed(error)
+                inbox.refuses = True
+                await asyncio.sleep(pause_s)
+                inbox.refuses = False
+            else:
+                trouble.worked()
+
+    async def _take_registers(self, batch: Sequence[Message]) -> None:
+        await self._commit(await asyncio.to_thread(self._intake.sort, batch))
+
+    async def _take_samples(self, batch: Sequence[Message]) -> None:
+        heard = await asyncio.to_thread(self._intake.sort, batch)
+        await self._commit(Sorted(heard.part(Table).arrivals, heard.garbage))
+        data, more = heard.part(Data), True
+        while more:
+            decided = await asyncio.to_thread(self._intake.decide_samples, data, self._life())
+            rejected = (await self._store.write(decided.rows)).rejected if decided.rows else ()
+            await self._answer(self._intake.commit_samples, decided, rejected)
+            data, more = Sorted(), decided.more
+        await self._commit(heard.part(Inventory))
+
+    async def _commit(self, heard: Sorted) -> None:
+        if heard:
+            await self._answer(self._intake.commit, heard, self._life())
+
+    async def _answer(self, commit: Callable[P, Sequence[Answer]], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Run a transaction, and answer once it is committed."""
+        try:
+            answers = await asyncio.to_thread(commit, *args, **kwargs)
+        except OutsideError:
+            await self._ledger_lost()
+            raise
+        self._committed()
+        await self._publish(answers)

@@ -1,0 +1,241 @@
+"""The transactions in which messages become part of the ledger. Synchronous: they run in a thread."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from sqlalchemy import Connection
+
+from collector import messages
+from collector.inbox import Message
+from collector.ledger import Ledger, delivery, quarantine
+from collector.ledger.holdings import LedgerHoldings
+from collector.stores.base import Rejection, StoreRow
+from collector.stores.rows import sample_rows, scales
+from core.delivery.frames import Frame, Stream
+from core.delivery.holdings import Answer, Decision, FrameState, KeptFrame
+from core.delivery.messages import Data, Status
+from core.delivery.payload import decode_payload
+from core.delivery.receiver import Arrival, decide
+from core.delivery.tables import PointTable
+from core.errors import WireError
+
+_LOG = logging.getLogger(__name__)
+_LATE_FRAMES_PER_TURN = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Garbage:
+    """A message that could not be understood."""
+
+    topic: str
+    raw: bytes
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """Messages by what has to be done with them."""
+
+    arrivals: Sequence[Arrival] = ()
+    garbage: Sequence[Garbage] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.arrivals or self.garbage)
+
+    def part(self, *kinds: type) -> Sorted:
+        """Return the arrivals that carry messages of some kinds."""
+        return Sorted([arrival for arrival in self.arrivals if isinstance(arrival.message, kinds)])
+
+
+@dataclass(frozen=True, slots=True)
+class DecidedSamples:
+    """Frames of samples, and the rows that a reading store must hold before they are committed.
+
+    `more` says that further frames can be decoded now, because their table came late.
+    """
+
+    decision: Decision
+    rows: Sequence[StoreRow]
+    more: bool
+
+
+class Intake:
+    """Turns messages into transactions.
+
+    Parameters
+    ----------
+    ledger
+        The ledger.
+    store_name
+        Names the reading store where it refuses a row for good.
+    site_of_meter
+        Site of each meter on record: nobody else may speak for it.
+    now_ms
+        Gives the time that stands beside events and quarantine [ms since 1970 UTC].
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        store_name: str,
+        site_of_meter: Mapping[str, str],
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._ledger = ledger
+        self._store_name = store_name
+        self._site_of_meter = site_of_meter
+        self._now_ms = now_ms
+
+    def sort(self, batch: Iterable[Message]) -> Sorted:
+        """Parse messages; what cannot be understood becomes garbage with a reason, and costs nothing else."""
+        arrivals: list[Arrival] = []
+        garbage: list[Garbage] = []
+        for topic, payload in batch:
+            try:
+                heard = messages.read(topic, payload)
+            except WireError as error:
+                garbage.append(Garbage(topic, payload, f"{error.what}: {error.evidence}"))
+                continue
+            if isinstance(heard, Status):
+                _LOG.info("%s: %s", topic, heard.state)
+            else:
+                arrivals.append(heard)
+        return Sorted(arrivals, garbage)
+
+    def commit(self, heard: Sorted, life: str) -> Sequence[Answer]:
+        """Commit registers, tables, heads and inventories in one transaction; return what to answer.
+
+        Raises
+        ------
+        Unreachable, OutsideError
+            The ledger failed, and nothing was kept.
+        """
+        with self._ledger.writing() as connection:
+            holdings = LedgerHoldings(connection)
+            decision = self._admit(decide(heard.arrivals, holdings, life), heard.arrivals, holdings)
+            delivery.write(connection, decision, self._now_ms())
+            new = [
+                each
+                for each in heard.garbage
+                if quarantine.set_aside(
+                    connection,
+                    source=each.topic,
+                    reason=each.reason,
+                    raw=each.raw,
+                    time_ms=self._now_ms(),
+                )
+            ]
+        for each in new:
+            _LOG.warning("set aside a message on %s: %s", each.topic, each.reason)
+        _tell(decision)
+        return decision.answers
+
+    def decide_samples(self, heard: Sorted, life: str) -> DecidedSamples:
+        """Decide about frames of samples, and about some whose table has come since.
+
+        Raises
+        ------
+        Unreachable, OutsideError
+            The ledger failed.
+        """
+        with self._ledger.reading() as connection:
+            holdings = LedgerHoldings(connection)
+            late = holdings.undecoded_samples(_LATE_FRAMES_PER_TURN)
+            decision = replace(
+                decide(heard.arrivals, holdings, life),
+                decoded=tuple(_decoded(frame, table) for frame, table in late),
+            )
+            decision = self._admit(decision, heard.arrivals, holdings)
+            held = [kept for kept in (*decision.frames, *decision.decoded) if kept.state is FrameState.HELD]
+            tables = holdings.tables({kept.frame.table for kept in held})
+        scale = {digest: scales(table) for digest, table in tables.items()}
+        rows = [row for kept in held for row in sample_rows(kept.readings, scale[kept.frame.table])]
+        return DecidedSamples(decision, rows, more=len(late) == _LATE_FRAMES_PER_TURN)
+
+    def commit_samples(self, decided: DecidedSamples, rejected: Iterable[Rejection]) -> Sequence[Answer]:
+        """Commit frames whose rows are durable in the reading store; return what to answer.
+
+        Raises
+        ------
+        Unreachable, OutsideError
+            The ledger failed, and nothing was kept.
+        """
+        rejected = tuple(rejected)
+        with self._ledger.writing() as connection:
+            delivery.write(connection, decided.decision, self._now_ms())
+            set_aside_rows(connection, self._store_name, rejected, self._now_ms())
+        for each in rejected[:1]:
+            _LOG.warning(
+                "%s refuses %d readings for good, first %s: %s",
+                self._store_name,
+                len(rejected),
+                each.row.point,
+                each.reason,
+            )
+        _tell(decided.decision)
+        return decided.decision.answers
+
+    def _admit(self, decision: Decision, arrivals: Sequence[Arrival], holdings: LedgerHoldings) -> Decision:
+        """Set frames aside that bring readings of another site's meter, which the broker should refuse."""
+        sites = {
+            Stream(arrival.agent, arrival.lane, arrival.message.epoch): arrival.site
+            for arrival in arrivals
+            if isinstance(arrival.message, Data) and arrival.lane is not None
+        }
+        tables = {table.digest: table for table in decision.tables}
+        used = {kept.frame.table for kept in (*decision.frames, *decision.decoded)} - tables.keys()
+        if used:
+            tables |= holdings.tables(used)
+        foreign: dict[tuple[Stream, str], str | None] = {}
+
+        def admitted(kept: KeptFrame) -> KeptFrame:
+            stream, table = kept.frame.stream, tables.get(kept.frame.table)
+            if table is None:
+                return kept
+            if (stream, table.digest) not in foreign:
+                owner = holdings.owner(stream.epoch)
+                site = sites.get(stream) or (owner[0] if owner else "")
+                foreign[stream, table.digest] = messages.foreign_point(site, table, self._site_of_meter)
+            point = foreign[stream, table.digest]
+            if point is None:
+                return kept
+            reason = f"{point} belongs to site {self._site_of_meter[point.partition('.')[0]]}"
+            return KeptFrame(kept.frame, FrameState.QUARANTINED, reason=reason)
+
+        return replace(
+            decision,
+            frames=tuple(admitted(kept) for kept in decision.frames),
+            decoded=tuple(admitted(kept) for kept in decision.decoded),
+        )
+
+
+def set_aside_rows(
+    connection: Connection, store_name: str, rejected: Iterable[Rejection], time_ms: int
+) -> None:
+    """Keep the rows that a reading store refuses for good."""
+    for each in rejected:
+        quarantine.set_aside(
+            connection, source=store_name, reason=each.reason, raw=repr(each.row).encode(), time_ms=time_ms
+        )
+
+
+def _decoded(frame: Frame, table: PointTable) -> KeptFrame:
+    try:
+        readings, events = decode_payload(frame, table)
+    except WireError as error:
+        return KeptFrame(frame, FrameState.QUARANTINED, reason=f"{error.what}: {error.evidence}")
+    return KeptFrame(frame, FrameState.HELD, readings, events)
+
+
+def _tell(decision: Decision) -> None:
+    """Log what people should know of."""
+    for event in decision.events:
+        _LOG.warning("%s %s: %s: %s", event.agent, event.lane, event.kind, event.evidence)
+    for kept in (*decision.frames, *decision.decoded):
+        if kept.state is FrameState.QUARANTINED:
+            frame = kept.frame
+            _LOG.warning("set aside frame %d of %s %s: %s", frame.index, frame.agent, frame.lane, kept.reason)
