@@ -189,7 +189,7 @@ class Cell:
         if not flags:
             return cls(point, start_ms, tuple(zip(times, counts, repeat(Quality.GOOD))))
         grades = data[grades_at:]
-        if max(grades) > _NO_COUNT:
+        if max(grades, default=0) > _NO_COUNT:
             raise DataError("a packed cell with an unknown quality", where=where, evidence=grades.hex(" "))
         return cls(
             point,

@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import random
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.errors import DataError
+from core.metering.cells import cells_of
+from core.metering.counters import (
+    Counter,
+    CounterSpec,
+    EventKind,
+    SegmentKind,
+    build_counter,
+    counter_of_cells,
+)
+from core.metering.readings import Count, Quality, Reading
+
+POINT = "AOB-RCV-01.active_energy_import"
+MINUTE_MS = 60_000
+HOUR_MS = 3_600_000
+
+
+def taken(*counts: Count, every_ms: int = MINUTE_MS) -> list[Reading]:
+    return [Reading(POINT, index * every_ms, count) for index, count in enumerate(counts)]
+
+
+def kinds(counter: Counter) -> list[EventKind]:
+    return [event.kind for event in counter.events]
+
+
+specs = st.sampled_from(
+    [
+        CounterSpec(POINT),
+        CounterSpec(POINT, wrap_at=1000),
+        CounterSpec(POINT, wrap_at=1000, counts_per_hour=Fraction(3000)),
+        CounterSpec(POINT, wrap_at=1000, resolution=Fraction(1, 10), exchanges_ms=(90_000,)),
+    ]
+)
+registers = st.lists(
+    st.builds(
+        Reading,
+        st.just(POINT),
+        st.integers(0, 4 * HOUR_MS),
+        st.integers(0, 1100) | st.decimals(0, 1100, places=2),
+        st.sampled_from(Quality),
+    ),
+    max_size=40,
+)
+
+
+@given(registers, specs, st.randoms(use_true_random=False))
+def test_order_and_repetition_change_nothing(
+    rows: list[Reading], spec: CounterSpec, dice: random.Random
+) -> None:
+    repeated = rows + dice.choices(rows, k=len(rows)) if rows else []
+    dice.shuffle(repeated)
+    counter = build_counter(repeated, spec)
+    assert counter == build_counter(rows, spec)
+    pieces = [cell for row in repeated for cell in cells_of([row])]
+    assert counter == counter_of_cells(pieces, spec)
+
+
+@given(registers, specs)
+def test_segments_hold_every_reading_once_and_rise_within(rows: list[Reading], spec: CounterSpec) -> None:
+    counter = build_counter(rows, spec)
+    held = [index for segment in counter.segments for index in range(segment.first, segment.last + 1)]
+    assert held == list(range(len(counter.times_ms)))
+    assert list(counter.times_ms) == sorted(set(counter.times_ms))
+    for number, segment in enumerate(counter.segments):
+        inside = counter.accumulated[segment.first : segment.last + 1]
+        assert list(inside) == sorted(inside)
+        assert inside[0] == spec.steps(counter.counts[segment.first])
+        assert {counter.segment_of(index) for index in range(segment.first, segment.last + 1)} == {number}
+        assert (segment.kind is SegmentKind.FIRST) == (number == 0)
+
+
+def test_the_accumulated_count_is_the_registers_own_value() -> None:
+    counter = build_counter(taken(61_204_417, 61_204_418, 61_204_420), CounterSpec(POINT))
+    assert counter.accumulated == counter.counts == (61_204_417, 61_204_418, 61_204_420)
+    assert counter.events == ()
+
+
+def test_a_rollover_goes_on_counting() -> None:
+    counter = build_counter(taken(9_990, 9_999, 4, 9, 9_998, 1), CounterSpec(POINT, wrap_at=10_000))
+    assert counter.accumulated == (9_990, 9_999, 10_004, 10_009, 19_998, 20_001)
+    assert len(counter.segments) == 1
+    assert kinds(counter) == [EventKind.ROLLOVER, EventKind.ROLLOVER]
+    assert counter.events[0].time_ms == 2 * MINUTE_MS
+    assert counter.events[0].evidence == "9999, then 4"
+
+
+@given(st.lists(st.integers(0, 500), min_size=1, max_size=60), st.integers(0, 999))
+def test_rollovers_give_the_true_count_for_rises_up_to_half_a_turn(rises: list[int], start: int) -> None:
+    truth = [start]
+    for rise in rises:
+        truth.append(truth[-1] + rise)
+    counter = build_counter(taken(*(value % 1000 for value in truth)), CounterSpec(POINT, wrap_at=1000))
+    assert [value - start for value in counter.accumulated] == [value - start for value in truth]
+
+
+@pytest.mark.parametrize(
+    ("spec", "after"),
+    [
+        (CounterSpec(POINT), 0),  # nothing is known of a wrap
+        (CounterSpec(POINT, wrap_at=10_000), 4_001),  # more than half a turn
+        (CounterSpec(POINT, wrap_at=10_000, counts_per_hour=Fraction(600)), 20),  # more than full scale
+        (CounterSpec(POINT, wrap_at=10_000), 8_999),  # 0.1 back
+    ],
+)
+def test_a_fall_that_no_rollover_explains_cuts_the_counter(spec: CounterSpec, after: int) -> None:
+    counter = build_counter(taken(8_990, 9_000, after, after + 5), spec)
+    assert [(segment.kind, segment.first, segment.last) for segment in counter.segments] == [
+        (SegmentKind.FIRST, 0, 1),
+        (SegmentKind.FALL, 2, 3),
+    ]
+    assert kinds(counter) == [EventKind.FALL]
+    assert counter.accumulated == (8_990, 9_000, after, after + 5)
+
+
+def test_full_scale_allows_a_rollover_of_more_than_half_a_turn() -> None:
+    spec = CounterSpec(POINT, wrap_at=100, counts_per_hour=Fraction(60 * 90))
+    assert build_counter(taken(50, 40), spec).accumulated == (50, 140)
+    assert len(build_counter(taken(50, 42), spec).segments) == 2  # 92 in a minute is more than 90 and 1
+
+
+def test_a_silence_that_may_hide_a_whole_turn_cuts_the_counter() -> None:
+    spec = CounterSpec(POINT, wrap_at=1_000, counts_per_hour=Fraction(1_000))
+    assert len(build_counter(taken(10, 500, every_ms=HOUR_MS), spec).segments) == 1
+    hidden = build_counter(taken(10, 500, every_ms=2 * HOUR_MS), spec)
+    assert [segment.kind for segment in hidden.segments] == [SegmentKind.FIRST, SegmentKind.SILENCE]
+    assert kinds(hidden) == [EventKind.SILENCE]
+
+
+def test_another_meter_cuts_the_counter_even_where_the_register_rises() -> None:
+    counter = build_counter(taken(10, 11, 5_000, 5_001), CounterSpec(POINT, exchanges_ms=(90_000,)))
+    assert [segment.kind for segment in counter.segments] == [SegmentKind.FIRST, SegmentKind.EXCHANGE]
+    assert counter.segments[1].first == 2
+    for outside in (0, 10 * HOUR_MS):
+        assert len(build_counter(taken(10, 11), CounterSpec(POINT, exchanges_ms=(outside,))).segments) == 1
+
+
+def test_bad_readings_do_not_count() -> None:
+    rows = [*taken(5, 6), Reading(POINT, 30_000, 10**9, Quality.BAD), Reading(POINT, 1, None, Quality.BAD)]
+    assert build_counter(rows, CounterSpec(POINT)) == build_counter(taken(5, 6), CounterSpec(POINT))
+
+
+def test_counts_outside_the_register_are_set_aside_by_name() -> None:
+    counter = build_counter(taken(5, 1_000, -3, 6), CounterSpec(POINT, wrap_at=1_000))
+    assert counter.accumulated == (5, 6)
+    assert kinds(counter) == [EventKind.OUT_OF_RANGE, EventKind.OUT_OF_RANGE]
+
+
+def test_a_conflict_is_an_event_and_the_better_reading_counts() -> None:
+    rows = [*taken(5, 6), Reading(POINT, 0, 900, Quality.UNCERTAIN)]
+    counter = build_counter(rows, CounterSpec(POINT))
+    assert counter.accumulated == (5, 6)
+    assert kinds(counter) == [EventKind.CONFLICT]
+    assert "5 and 900" in counter.events[0].evidence
+
+
+def test_a_float_register_is_counted_in_steps_of_its_resolution() -> None:
+    counter = build_counter(
+        taken(Decimal("15125.339"), Decimal("15125.3399"), 15_126),
+        CounterSpec(POINT, resolution=Fraction(1, 1000)),
+    )
+    assert counter.accumulated == (15_125_339, 15_125_339, 15_126_000)
+    assert counter.counts == (Decimal("15125.339"), Decimal("15125.3399"), 15_126)
+
+
+def test_readings_of_another_point_are_refused() -> None:
+    with pytest.raises(DataError, match="another point"):
+        build_counter(taken(1), CounterSpec("AOB-FUR-01.active_energy_import"))
+
+
+@pytest.mark.parametrize(
+    ("wrap_at", "resolution"), [(1, Fraction(1)), (100, Fraction(0)), (100, Fraction(-1)), (100, Fraction(3))]
+)
+def test_an_impossible_register_is_refused(wrap_at: int, resolution: Fraction) -> None:
+    with pytest.raises(DataError):
+        CounterSpec(POINT, wrap_at=wrap_at, resolution=resolution)
