@@ -61,6 +61,7 @@ class Conductor:
     steps: int = field(init=False, default=0)
     _present: dict[str, _Participant] = field(init=False, default_factory=dict)
     _notices: list[_Notice] = field(init=False, default_factory=list)
+    _connections: set[asyncio.StreamWriter] = field(init=False, default_factory=set)
     _paused: bool = field(init=False, default=False)
     _ended: asyncio.Event = field(init=False, default_factory=asyncio.Event)
     _server: asyncio.Server | None = field(init=False, default=None)
@@ -79,10 +80,8 @@ class Conductor:
     ) -> None:
         if self._server is not None:
             self._server.close()
-        for participant in self._present.values():
-            participant.writer.close()
-        for notice in self._notices:
-            notice.writer.close()
+        for writer in tuple(self._connections):
+            writer.close()
 
     @property
     def state(self) -> str:
@@ -112,12 +111,14 @@ class Conductor:
         self._advance()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._connections.add(writer)
         with suppress(ConnectionError):
             word, _, name = (await reader.readline()).decode(errors="replace").strip().partition(" ")
             if word == "hello":
                 await self._lead(name, reader, writer)
             elif word == "control":
                 await self._obey(reader, writer)
+        self._connections.discard(writer)
         writer.close()
 
     async def _lead(self, name: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
