@@ -51,7 +51,8 @@ times = st.integers(0, 34 * HALF_HOUR_MS)
 @st.composite
 def dated(draw: st.DrawFn) -> list[Installation]:
     """Return one to three installations that follow each other, of one meter, in any order."""
-    changes = sorted(draw(st.sets(times, max_size=2)))
+    n = draw(st.sampled_from([0, 1, 2]))
+    changes = sorted(draw(st.sets(st.integers(SPAN.start_ms - 9, SPAN.end_ms + 9), min_size=n, max_size=n)))
     starts, ends = [-(10**15), *changes], [*changes, None]
     each = [installed(draw(multipliers), start, end) for start, end in zip(starts, ends, strict=True)]
     return draw(st.permutations(each))
@@ -59,13 +60,18 @@ def dated(draw: st.DrawFn) -> list[Installation]:
 
 @st.composite
 def registers(draw: st.DrawFn) -> list[Reading]:
-    """Return readings of a register that rises, wraps and sometimes resets: with gaps, mixed, some twice."""
-    count, readings = draw(st.integers(0, 9_999)), []
-    for time_ms in sorted(draw(st.sets(times, max_size=40))):
-        count = (
-            draw(st.integers(0, 20)) if draw(st.integers(0, 30)) == 0 else count + draw(st.integers(0, 900))
-        )
-        quality = draw(st.sampled_from([Quality.GOOD, Quality.GOOD, Quality.UNCERTAIN, Quality.BAD]))
+    """Return readings of a register that rises, wraps and sometimes resets: with gaps, mixed, some twice.
+
+    Most of them reach from before the span to after it, so that most of the spans have a value.
+    """
+    reach = draw(
+        st.sampled_from([{0, 34 * HALF_HOUR_MS}, {0, 1, 33 * HALF_HOUR_MS, 34 * HALF_HOUR_MS}, set()])
+    )
+    reset = draw(st.sampled_from([None, None, None, None, 0, 3, 9]))
+    count, readings = draw(st.sampled_from([0, 5_000, 9_000, 9_999])), []
+    for index, time_ms in enumerate(sorted(reach | draw(st.sets(times, max_size=40)))):
+        count = 3 if index == reset else count + draw(st.sampled_from([0, 1, 70, 900]))
+        quality = Quality.GOOD if time_ms in reach else draw(st.sampled_from(Quality))
         readings.append(Reading(POINT, time_ms, count % 10_000, quality))
     return draw(
         st.permutations(readings + draw(st.lists(st.sampled_from(readings), max_size=9)) if readings else [])
@@ -134,7 +140,7 @@ def true_registers(draw: st.DrawFn) -> tuple[list[int], list[int], list[Reading]
     values = [draw(st.integers(0, 9_000))]
     for _ in steps:
         values.append(values[-1] + draw(st.integers(0, 50)))
-    read = sorted(draw(st.sets(times, min_size=2, max_size=20)))
+    read = sorted({0, 34 * HALF_HOUR_MS} | draw(st.sets(times, max_size=20)))
     return steps, values, [Reading(POINT, at, values[bisect_right(steps, at)]) for at in read]
 
 
