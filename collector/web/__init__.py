@@ -1,0 +1,1 @@
+"""Headquarters' pages: rendered on the server, Japanese and English, nothing asked of anybody else."""

@@ -1,0 +1,59 @@
+"""Several months in one table, with their exact sum: a fiscal year, a calendar year, a replayed year."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+
+from collector.report.month import apart, marks, month_name, scope_name
+from collector.report.numbers import shown
+from collector.report.sheet import Sheet
+
+
+def year_report(title: str, months: Sequence[str], sheets: Mapping[str, Sheet]) -> str:
+    """Write months of a year for a terminal, and what they sum to.
+
+    Parameters
+    ----------
+    title
+        Name of the year, such as ``FY2023``.
+    months
+        The months that make the year, in order.
+    sheets
+        Statements by month; a month without one counts as missing, never as 0.
+
+    Returns
+    -------
+    str
+        Lines of at most 80 ASCII characters, with a trailing newline.
+    """
+    known = [sheets[month] for month in months if month in sheets]
+    energies = [_boundary_kwh(sheets[month]) if month in sheets else None for month in months]
+    tonnes = [sheets[month].total.value if month in sheets else None for month in months]
+    lines = []
+    if known:
+        worst = next((sheet for sheet in known if sheet.provisional), known[-1])
+        lines += [apart(f"{scope_name(worst)}, {title}", marks(worst)), ""]
+    lines.append(f" {'month':<16}{'electricity [kWh]':>20}{'CO2 [t]':>12}{'covered [%]':>14}")
+    for month, energy, co2 in zip(months, energies, tonnes, strict=True):
+        cover = shown(_covered_percent(sheets[month]), 2) if month in sheets else "-"
+        lines.append(f" {month_name(month):<16}{shown(energy, 2):>20}{shown(co2):>12}{cover:>14}")
+    lines.append(f" {'sum':<16}{shown(_sum(energies), 2):>20}{shown(_sum(tonnes)):>12}")
+    absent = [month for month, co2 in zip(months, tonnes, strict=True) if co2 is None]
+    if absent:
+        lines += ["", f"not summed: {len(absent)} of {len(months)} months are missing, first {absent[0]}"]
+    return "".join(f"{line.rstrip()}\n" for line in lines)
+
+
+def _boundary_kwh(sheet: Sheet) -> Fraction | None:
+    return _sum([e.value for e in sheet.table("electricity") if e.facts["role"] == "boundary"])
+
+
+def _covered_percent(sheet: Sheet) -> Fraction | None:
+    share = sheet.figure("completeness").exact("share") if sheet.has("completeness") else None
+    return None if share is None else share * 100
+
+
+def _sum(values: Sequence[Fraction | None]) -> Fraction | None:
+    known = [value for value in values if value is not None]
+    return sum(known, Fraction(0)) if known and len(known) == len(values) else None

@@ -1,0 +1,54 @@
+"""Names for the closed lists that statements are written in."""
+
+from __future__ import annotations
+
+from collector.web.language import Language
+
+
+def N_(message: str) -> str:  # noqa: N802 - gettext's own name for "translate later"
+    """Mark a word for the catalogue; it is translated where it is shown."""
+    return message
+
+
+_ORIGINS = {
+    "measured": N_("measured"),
+    "interpolated": N_("interpolated"),
+    "billed": N_("billed"),
+    "manual": N_("entered by hand"),
+    "substituted": N_("substituted"),
+    "integrated": N_("integrated from power"),
+    "missing": N_("missing"),
+}
+_METHODS = {
+    "exact": N_("a reading at the boundary itself"),
+    "interpolated": N_("interpolated (floor)"),
+    "missing": N_("no reading"),
+}
+_STATUSES = {"provisional": N_("Provisional"), "final": N_("Final")}
+_ACTIVITIES = {"open": N_("open"), "submitted": N_("submitted"), "closed": N_("closed")}
+_LANES = {"registers": N_("registers"), "samples": N_("samples")}
+
+
+def origin_name(origin: str, language: Language) -> str:
+    """Name where an interval's value comes from."""
+    return language.gettext(_ORIGINS.get(origin, origin))
+
+
+def method_name(method: str, language: Language) -> str:
+    """Name how a boundary reading was found."""
+    return language.gettext(_METHODS.get(method, method))
+
+
+def status_name(status: str, language: Language) -> str:
+    """Name the status of a month or of a factor."""
+    return language.gettext(_STATUSES.get(status, status))
+
+
+def activity_name(status: str, language: Language) -> str:
+    """Name the status of a month's activity."""
+    return language.gettext(_ACTIVITIES.get(status, status))
+
+
+def lane_name(lane: str, language: Language) -> str:
+    """Name a lane of delivery."""
+    return language.gettext(_LANES.get(lane, lane))
