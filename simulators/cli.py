@@ -66,9 +66,8 @@ def demo(
         influx=influx,
         faults=tuple(name for text in fault or () for name in text.split(",")),
     )
-    command = seiren_command()
-    outcome = asyncio.run(_until_ended(run_demo(options, command)))
-    _report(options, outcome, command)
+    outcome = asyncio.run(_until_ended(run_demo(options, seiren_command())))
+    _report(options, outcome)
 
 
 def simulate(
@@ -102,5 +101,30 @@ async def _until_ended(work: Coroutine[Any, Any, Any], *, wanted: bool = False) 
         raise typer.Exit(130) from None
 
 
-def _report(options: DemoOptions, outcome: Outcome, command: list[str]) -> None:
+def _report(options: DemoOptions, outcome: Outcome) -> None:
     """Print the month as the ledger has it, and what to try next."""
+    folder = options.out
+    rate = outcome.stored / outcome.running_s
+    typer.echo(f"\n{outcome.report}", nl=False)
+    typer.echo(
+        f" speed       {outcome.stored:,} readings into the ledger in {outcome.running_s:.0f} s, "
+        f"{rate:,.0f} a second\n"
+    )
+    left = [folder / "statement.json"] if options.covers_a_month else []
+    typer.echo(f" {'   '.join(str(path) for path in (*left, folder / 'ledger.sqlite'))}")
+    word = " next  "
+    for command, why in _next_steps(options):
+        typer.echo(f"{word}{command:<39} {why}")
+        word = "       "
+
+
+def _next_steps(options: DemoOptions) -> list[tuple[str, str]]:
+    steps = []
+    if options.covers_a_month:
+        steps += [
+            (f"seiren web {options.out}", "the month as HQ sees it"),
+            (f"seiren month show {options.out} {options.month} --why co2", "where the figure comes from"),
+        ]
+    if options.replay is None and not options.faults:
+        steps.append(("seiren demo --fault collector-killed", "the same month, the same figures"))
+    return [*steps, (f"seiren count {options.out}", "what was taken, stored and lost")]

@@ -16,14 +16,14 @@ from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from config.loading import load_agent
+from config.loading import load_agent, load_hq
 from core.errors import OutsideError, UsageError
 from core.timeline import Interval
 from simulators.broker import broker_command
 from simulators.control import Control, control, listening
 from simulators.folder import Folder, InfluxAccess, claim, free_ports, site_folder, write
 from simulators.influx import influxd_command, set_up
-from simulators.plant import LEAD_MS, TAIL_MS, replayed
+from simulators.plant import replayed
 from simulators.processes import Children
 from simulators.progress import Progress
 from simulators.run import interval_of
@@ -66,6 +66,11 @@ class DemoOptions:
     influx: InfluxAccess | None
     faults: tuple[str, ...]
 
+    @property
+    def covers_a_month(self) -> bool:
+        """Whether it is one month, which has a statement; a year has energy by months."""
+        return "-" in self.month
+
     def check(self) -> None:
         """Raise what is wrong with the options.
 
@@ -92,17 +97,11 @@ class DemoOptions:
 class Outcome:
     """What a demo measured."""
 
-    folder: Folder
     running_s: float
     """From the first step to the last reading in the ledger [s]."""
-    simulated_s: float
     stored: int
-    steps: int
-
-    @property
-    def times_real(self) -> float:
-        """Return how many times faster than real time it was [1]."""
-        return self.simulated_s / self.running_s
+    report: str
+    """The month, or the year by months, as the ledger tells it."""
 
 
 async def run_demo(options: DemoOptions, seiren: Sequence[str]) -> Outcome:
@@ -172,7 +171,7 @@ class _Run:
                 for number, fault in enumerate(self.options.faults)
             ]
             try:
-                steps, started_s = await self._lead(watcher)
+                started_s = await self._lead(watcher)
                 await asyncio.gather(handed_in, *faults)
             finally:
                 for task in (handed_in, *faults):
@@ -181,8 +180,23 @@ class _Run:
             running_s = time.monotonic() - started_s
         for name in (*(config.stem for config in self.folder.agents), "collector"):
             await self.children.stop(name)
-        simulated_s = (self.interval.duration_ms + LEAD_MS + TAIL_MS) / 1000
-        return Outcome(self.folder, running_s, simulated_s, stored, steps)
+        report = await (self._month() if self.options.covers_a_month else self._year())
+        return Outcome(running_s, stored, report)
+
+    async def _month(self) -> str:
+        """Return the month's report, and leave its statement in the folder."""
+        show = [*self.seiren, "month", "show", str(self.folder.path), self.options.month]
+        statement = await self.children.run("seiren month show", [*show, "--format", "json"])
+        (self.folder.path / "statement.json").write_text(statement, encoding="utf-8")
+        return await self.children.run("seiren month show", show)
+
+    async def _year(self) -> str:
+        """Return the energy of each meter by months."""
+        site = load_hq(self.folder.path).sites[0]
+        year = int(self.options.month)
+        grid = ["--from", f"{year}-01-01", "--to", f"{year + 1}-01-01", "--grid", "month"]
+        energy = [*self.seiren, "energy", str(self.folder.path), site.id]
+        return await self.children.run("seiren energy", [*energy, *grid])
 
     def _simulate(self, port: int) -> list[str]:
         command = [*self.seiren, "simulate", *map(str, self.folder.agents)]
@@ -198,8 +212,8 @@ class _Run:
                 command = [*self.seiren, "import", kind, str(file), "--ledger", str(self.folder.path)]
                 await self.children.run(f"seiren import {kind}", command)
 
-    async def _lead(self, watcher: Control) -> tuple[int, float]:
-        """Show the progress until the end; return the steps, and when time began to run [s, monotonic]."""
+    async def _lead(self, watcher: Control) -> float:
+        """Show the progress until the end; return when time began to run [s, monotonic]."""
         days = round(self.interval.duration_ms / 86_400_000)
         progress = Progress(days, title(self.options.month))
         started_s = time.monotonic()
@@ -211,7 +225,7 @@ class _Run:
             if status.state == "ended":
                 times = f"{(status.end_ms - status.start_ms) / 1000 / elapsed_s:,.0f} times real"
                 progress.end(f"{elapsed_s:.0f} s, {times}")
-                return status.steps, started_s
+                return started_s
             progress.show(status.share, f"{elapsed_s:.0f} s")
             await asyncio.sleep(0.2)
 
