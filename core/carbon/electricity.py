@@ -132,7 +132,7 @@ def _balance_figure(site: SiteInputs, balance: Balance) -> Figure:
     return Figure(
         id=f"balance.{parent}",
         kind=Kind.BALANCE,
-        label=labels.BALANCE.of(site.meter(parent).name),
+        label=site.meter(parent).name.minus_children(),
         value=None if balance.difference_wh is None else Fraction(balance.difference_wh, 1000),
         unit="kWh",
         digits=0,

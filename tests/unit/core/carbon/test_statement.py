@@ -16,6 +16,7 @@ from core.carbon.statement import Statement, build, to_json
 from core.errors import DataError
 from core.metering.network import Network
 from core.metering.quantities import Unit
+from core.timeline import half_hours
 from tests.unit.core.carbon.examples import COAL, series
 from tests.unit.core.carbon.works import (
     ENERGIES,
@@ -28,6 +29,7 @@ from tests.unit.core.carbon.works import (
     registers,
     slip,
     works_without,
+    works_yard,
 )
 
 
@@ -285,6 +287,16 @@ def test_completeness_never_claims_more_than_is_proven() -> None:
     assert Fraction(completeness["unproven_t_printed"]) >= Fraction(completeness["unproven_t"])
 
 
+def test_a_share_of_time_is_rounded_down() -> None:
+    gap = half_hours(FEBRUARY)[:700] + half_hours(FEBRUARY)[701:]
+    energies = dict(ENERGIES) | {NODES[0].point: registers(NODES[0], 1_000_000, gap)}
+    completeness = document(replace(WORKS, sites=(replace(SITE, energies=energies),)))["figures"][
+        "completeness"
+    ]
+    assert completeness["half_hours"] == {"covered": 1390, "expected": 1392}
+    assert completeness["printed"] == "99.85"  # 99.856…
+
+
 def test_tables_show_meters_as_a_tree_and_the_largest_first() -> None:
     tables = document(WORKS)["tables"]
     assert tables["electricity"] == ["energy.RCV", "energy.FUR", "energy.CEL", "energy.CEL-DC"]
@@ -293,7 +305,9 @@ def test_tables_show_meters_as_a_tree_and_the_largest_first() -> None:
     assert tables["balances"] == ["balance.CEL", "balance.RCV"]
 
 
-REFERENCE = to_json(build(WORKS))
+YARD = works_yard("SHI-2", "SHI-1")
+TWO_SITES = replace(WORKS, sites=(YARD, SITE))
+REFERENCE = to_json(build(TWO_SITES))
 
 
 @settings(max_examples=40, deadline=None)
@@ -306,6 +320,7 @@ def test_the_order_of_the_inputs_changes_no_byte(data: st.DataObject) -> None:
         return dict(shuffled(items.items()))
 
     assert SITE.allocation is not None
+    yard = replace(YARD, network=Network(shuffled(YARD.network.nodes), shuffled(YARD.network.boundary)))
     site = replace(
         SITE,
         network=Network(shuffled(NODES), ("RCV",)),
@@ -320,7 +335,7 @@ def test_the_order_of_the_inputs_changes_no_byte(data: st.DataObject) -> None:
     )
     inputs = replace(
         WORKS,
-        sites=(site,),
+        sites=shuffled((site, yard)),
         products=shuffled_map(WORKS.products),
         fuels=shuffled(WORKS.fuels),
         production=shuffled(WORKS.production),
@@ -344,7 +359,7 @@ def test_the_bytes_are_canonical_and_hold_no_float() -> None:
 
 def test_another_input_changes_the_bytes() -> None:
     one_gram_more = replace(FUELS[0], quantity=FUELS[0].quantity + Fraction(1, 10**6))
-    assert to_json(build(replace(WORKS, fuels=(one_gram_more, *FUELS[1:])))) != REFERENCE
+    assert to_json(build(replace(TWO_SITES, fuels=(one_gram_more, *FUELS[1:])))) != REFERENCE
 
 
 @settings(max_examples=40, deadline=None)
@@ -382,19 +397,13 @@ def value(statement: Statement, figure: str) -> Fraction:
 
 
 def test_two_sites_are_one_statement() -> None:
-    nodes = (replace(NODES[0], meter="SHI"),)
-    yard = replace(
-        SITE,
-        id="shiomi",
-        network=Network(nodes, ("SHI",)),
-        meters=(replace(SITE.meters[0], id="SHI"),),
-        energies={nodes[0].point: registers(nodes[0], 50_000)},
-        allocation=None,
-    )
-    month = document(replace(WORKS, sites=(yard, SITE)))
-    assert exact(month, "co2.scope2") == 1_050_000 * Fraction("0.421") / 1000
-    assert month["figures"]["co2.scope2"]["inputs"] == ["co2.scope2.RCV", "co2.scope2.SHI"]
-    assert month["tables"]["electricity"][-1] == "energy.SHI"
+    month = document(TWO_SITES)
+    assert exact(month, "co2.scope2") == 1_100_000 * Fraction("0.421") / 1000
+    assert month["figures"]["co2.scope2"]["inputs"] == [
+        f"co2.scope2.{meter}" for meter in ("RCV", "SHI-1", "SHI-2")
+    ]
+    assert month["tables"]["electricity"][-2:] == ["energy.SHI-1", "energy.SHI-2"]
+    assert month["sites"]["shiomi"]["en"] == "Shiomi yard"
 
 
 @pytest.mark.parametrize(

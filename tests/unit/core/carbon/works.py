@@ -109,11 +109,11 @@ FUELS = (
     slip(2, "kiln", "coal", "39500", Unit.KG, 20),
     slip(3, "boiler", "heavy_oil_a", "12", Unit.KL, 15),
 )
-PRODUCTION = (
+PRODUCTION = tuple(
     ProductionLine(
-        "made-1", MONTH, "aoba", "ferronickel", Fraction(200), Unit.T, "ledger 1", "production.csv:2"
-    ),
-    ProductionLine("made-2", MONTH, "aoba", "copper", Fraction(500), Unit.T, "ledger 2", "production.csv:3"),
+        f"made-{n}", MONTH, "aoba", product, Fraction(t), Unit.T, f"ledger {n}", f"production.csv:{n}"
+    )
+    for n, product, t in ((1, "ferronickel", 200), (2, "copper", 300), (3, "copper", 200))
 )
 
 WORKS = StatementInputs(
@@ -135,3 +135,16 @@ def works_without(*meters: str) -> StatementInputs:
     points = {node.point for node in NODES if node.meter in meters}
     energies = {point: each for point, each in ENERGIES.items() if point not in points}
     return replace(WORKS, sites=(replace(SITE, energies=energies),))
+
+
+def works_yard(*boundary: str) -> SiteInputs:
+    """Return a second site that takes in 50,000 kWh through each of its meters and makes nothing."""
+    nodes = tuple(Node(meter) for meter in boundary)
+    return SiteInputs(
+        id="shiomi",
+        name=Label("汐見ヤード", "Shiomi yard"),
+        tz=TOKYO,
+        network=Network(nodes, boundary),
+        meters=tuple(Meter(meter, Label("受電点", "intake")) for meter in boundary),
+        energies={node.point: registers(node, 50_000) for node in nodes},
+    )
