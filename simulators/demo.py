@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from random import Random
@@ -147,6 +147,7 @@ class _Run:
     folder: Folder
     interval: Interval
     zone: ZoneInfo
+    striking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def run(self) -> Outcome:
         path = str(self.folder.path)
@@ -240,15 +241,16 @@ class _Run:
             victim = random.choice([config.stem for config in self.folder.agents])
         async with control(conductor_port) as watcher:
             await watcher.reach(at_ms)
-            await asyncio.sleep(random.random() * 0.02)  # not only where a step begins
-            await self.children.kill(victim)
-            await watcher.pause()
-            struck_ms = (await watcher.status()).time_ms
-            await self.children.restart(victim)
-            if victim == "broker":
-                _, probe = await listening(self.folder.mqtt_port, "broker")
-                probe.close()
-            await watcher.resume()
+            async with self.striking:
+                await asyncio.sleep(random.random() * 0.02)  # not only where a step begins
+                await self.children.kill(victim)
+                await watcher.pause()
+                struck_ms = (await watcher.status()).time_ms
+                await self.children.restart(victim)
+                if victim == "broker":
+                    _, probe = await listening(self.folder.mqtt_port, "broker")
+                    probe.close()
+                await watcher.resume()
         when = datetime.fromtimestamp(struck_ms / 1000, self.zone)
         with (self.folder.logs / "faults.log").open("a", encoding="utf-8") as log:
             log.write(f"{when:%Y-%m-%d %H:%M:%S} {victim} killed with SIGKILL and started again\n")

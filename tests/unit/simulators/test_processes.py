@@ -53,14 +53,15 @@ def eventually(condition: Callable[[], bool], seconds: float = 5) -> bool:
     return False
 
 
-async def test_leaving_ends_all_children_also_after_a_failure(tmp_path: Path) -> None:
-    pids = []
+async def test_leaving_ends_all_children_in_good_order_also_after_a_failure(tmp_path: Path) -> None:
+    started = []
     with pytest.raises(RuntimeError, match="mishap"):
         async with Children(tmp_path) as children:
             for name in ("one", "two"):
-                pids.append((await children.start(name, SLEEPER)).process.pid)
+                started.append(await children.start(name, SLEEPER))
             raise RuntimeError("mishap")
-    assert not any(alive(pid) for pid in pids)
+    assert [child.process.returncode for child in started] == [-signal.SIGTERM] * 2
+    assert not any(alive(child.process.pid) for child in started)
 
 
 async def test_a_child_that_will_not_end_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
