@@ -1,0 +1,64 @@
+"""docs/reference.md names every command and setting, and none that does not exist."""
+
+from __future__ import annotations
+
+import re
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+from types import NoneType
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from config.agent import AgentConfig
+from config.hq import HqConfig
+from config.profile import Profile
+
+PAGE = Path(__file__).parents[2] / "docs/reference.md"
+
+
+def section(title: str, level: str = "##") -> str:
+    """Return the text below a heading, up to the next one of its level or above."""
+    found = re.search(
+        rf"^{level} {re.escape(title)}\n(.*?)(?=^#{{1,{len(level)}}} |\Z)", PAGE.read_text(), re.M | re.S
+    )
+    assert found, f"docs/reference.md has no section {title}"
+    return found[1]
+
+
+def keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    """Yield each key of a model and of the models in it, as ``sites[].name.ja``."""
+    for name, field in model.model_fields.items():
+        key = f"{prefix}{field.alias or name}"
+        yield key, field
+        for suffix, inner in models(field.annotation):
+            yield from keys(inner, f"{key}{suffix}.")
+
+
+def models(annotation: Any) -> Iterator[tuple[str, type[BaseModel]]]:
+    """Yield the models in a type: in a tuple under ``[]``, in a mapping under ``.*``."""
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is None:
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            yield "", annotation
+        return
+    suffix = {tuple: "[]", dict: ".*"}.get(origin, "")
+    for argument in arguments:
+        if argument not in (NoneType, Ellipsis):
+            yield from ((suffix + below, model) for below, model in models(argument))
+
+
+@pytest.mark.parametrize(
+    ("title", "model"), [("agent.yaml", AgentConfig), ("hq.yaml", HqConfig), ("Profiles", Profile)]
+)
+def test_settings(title: str, model: type[BaseModel]) -> None:
+    rows = dict(re.findall(r"^\| `([^`]+)` \| (.*?) ?\|", section(title), re.M))
+    settings = dict(keys(model))
+    assert rows.keys() == settings.keys()
+    for key, field in settings.items():
+        assert not (field.is_required() and rows[key]), f"{key} has no default"
+        if isinstance(field.default, int | float | str) and field.default != "":
+            assert rows[key].strip('`"') == str(field.default), f"the default of {key}"
