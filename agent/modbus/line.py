@@ -84,23 +84,35 @@ class ModbusLine:
         if not (1 <= request.unit <= 255 and request.function in (3, 4) and 1 <= request.count <= MAX_WORDS):
             raise ValueError(f"not a request that may be sent: {request}")
         async with self._turn:
-            client = await self._connected(timeout_s)
-            client.ctx.comm_params.timeout_connect = timeout_s
-            self._request = request
-            ask = client.read_holding_registers if request.function == 3 else client.read_input_registers
-            sent_ms = self.now_ms()
-            whole, self._in_flight = False, True
+            reused = self._client is not None
             try:
-                reply = await ask(request.address, count=request.count, device_id=request.unit)
-                self._check(reply, client, request)
-                whole = True
+                return await self._ask(request, timeout_s)
+            except ConnectionException as error:
+                if not reused:
+                    raise self._no_reply(request, error, timeout_s) from None
             except ModbusException as error:
                 raise self._no_reply(request, error, timeout_s) from None
-            finally:
-                self._in_flight = False
-                if not whole:
-                    self.close()
-            answered_ms = self.now_ms()
+            try:  # many gateways close a connection that was idle: only a new one tells whether they answer
+                return await self._ask(request, timeout_s)
+            except ModbusException as error:
+                raise self._no_reply(request, error, timeout_s) from None
+
+    async def _ask(self, request: ReadRequest, timeout_s: float) -> tuple[Sequence[int], int]:
+        client = await self._connected(timeout_s)
+        client.ctx.comm_params.timeout_connect = timeout_s
+        ask = client.read_holding_registers if request.function == 3 else client.read_input_registers
+        self._request = request
+        whole, self._in_flight = False, True
+        sent_ms = self.now_ms()
+        try:
+            reply = await ask(request.address, count=request.count, device_id=request.unit)
+            self._check(reply, client, request)
+            whole = True
+        finally:
+            self._in_flight = False
+            if not whole:
+                self.close()
+        answered_ms = self.now_ms()
         if reply.isError():
             raise self._exception(request, reply.exception_code)
         return reply.registers, (sent_ms + answered_ms) // 2

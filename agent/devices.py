@@ -1,0 +1,47 @@
+"""From the configuration to devices that can be read; sockets and sessions are shared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from agent.modbus.device import ModbusDevice
+from agent.modbus.line import ModbusLine
+from agent.opcua.device import OpcUaDevice
+from agent.opcua.session import OpcUaSession
+from agent.points import node_points, register_points
+from agent.poller import Source
+from config.agent import AgentConfig
+from config.loading import load_profile
+
+
+def open_sources(config: AgentConfig, *, now_ms: Callable[[], int]) -> dict[str, Source]:
+    """Return what each device is read from, by its id; nothing is connected yet.
+
+    Parameters
+    ----------
+    config
+        The agent's configuration.
+    now_ms
+        The clock that readings carry [ms since 1970-01-01 UTC].
+    """
+    lines: dict[tuple[str, int], ModbusLine] = {}
+    sessions: dict[str, OpcUaSession] = {}
+    sources: dict[str, Source] = {}
+    for device in config.devices:
+        if device.modbus is not None and device.profile is not None:
+            at = (device.modbus.host, device.modbus.port)
+            line = lines.setdefault(at, ModbusLine(*at, now_ms=now_ms))
+            sources[device.id] = ModbusDevice(
+                line,
+                unit=device.modbus.unit,
+                function=load_profile(device.profile).function,
+                timeout_s=device.modbus.timeout_s,
+                lanes=register_points(device),
+            )
+        elif device.opcua is not None:
+            session = sessions.setdefault(
+                device.opcua.url,
+                OpcUaSession(device.opcua.url, timeout_s=device.opcua.timeout_s, now_ms=now_ms),
+            )
+            sources[device.id] = OpcUaDevice(session, lanes=node_points(device))
+    return sources

@@ -1,0 +1,54 @@
+"""Due times lie on a grid of their own, whatever happened before."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.schedule import Schedule
+from core.timeline import HALF_HOUR_MS
+
+REGISTERS = Schedule(every_ms=60_000, margin_ms=2_000)
+
+
+def due_times(schedule: Schedule, after_ms: int, until_ms: int) -> list[int]:
+    found = []
+    while (after_ms := schedule.next_after(after_ms)) <= until_ms:
+        found.append(after_ms)
+    return found
+
+
+def test_registers_are_due_each_minute_and_on_both_sides_of_the_half_hour() -> None:
+    around = due_times(REGISTERS, HALF_HOUR_MS - 61_000, HALF_HOUR_MS + 60_000)
+    assert [time_ms - HALF_HOUR_MS for time_ms in around] == [-60_000, -2_000, 0, 2_000, 60_000]
+
+
+def test_a_day_has_1440_minutes_and_96_sides() -> None:
+    assert len(due_times(REGISTERS, 86_400_000, 2 * 86_400_000)) == 1_440 + 96
+
+
+@given(st.integers(0, 2**42), st.integers(1, 7_200_000), st.none() | st.integers(0, 60_000))
+def test_the_next_due_time_is_the_first_of_its_set(
+    time_ms: int, every_ms: int, margin_ms: int | None
+) -> None:
+    schedule = Schedule(every_ms=every_ms, margin_ms=margin_ms)
+
+    def is_due(at: int) -> bool:
+        if at % every_ms == 0:
+            return True
+        return (margin_ms is not None and (at - margin_ms) % HALF_HOUR_MS == 0) or (
+            margin_ms is not None and (at + margin_ms) % HALF_HOUR_MS == 0
+        )
+
+    due = schedule.next_after(time_ms)
+    assert due > time_ms
+    assert is_due(due)
+    edges = [due - 1, time_ms + 1, (time_ms // every_ms + 1) * every_ms]
+    for half_hour in range(time_ms // HALF_HOUR_MS, due // HALF_HOUR_MS + 2):
+        edges += [half_hour * HALF_HOUR_MS + side * (margin_ms or 0) for side in (-1, 1)]
+    assert not any(is_due(at) for at in edges if time_ms < at < due)
+
+
+def test_with_a_slow_grid_the_boundaries_are_still_read_on_both_sides() -> None:
+    hourly = Schedule(every_ms=3_600_000, margin_ms=2_000)
+    assert due_times(hourly, 0, HALF_HOUR_MS + 2_000) == [2_000, HALF_HOUR_MS - 2_000, HALF_HOUR_MS + 2_000]
