@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from asyncua import ua
@@ -53,8 +54,8 @@ async def read(source: OpcUaDevice) -> list[tuple[object, int]]:
     return [(reading.count, reading.quality) for reading in readings]
 
 
-async def test_values_come_with_their_status_and_one_unknown_node_spoils_nothing(
-    free_port: Callable[[], int], caplog: pytest.LogCaptureFixture
+async def test_values_come_with_their_status_one_unknown_node_spoils_nothing_and_limits_are_kept(
+    free_port: Callable[[], int], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     port = free_port()
     async with server(port, OTHER_URI, URI) as running:
@@ -80,9 +81,31 @@ async def test_values_come_with_their_status_and_one_unknown_node_spoils_nothing
         assert caplog.messages == ["D.1 has a value again"]
 
         node = running.get_node(near_node)
-        await node.write_value(ua.DataValue(ua.Variant(2.5), ua.StatusCode(ua.UInt32(0x40900000))))
+        await node.write_value(value(2.5, ua.VariantType.Float, 0x40900000))
         assert (await read(source))[1] == (Decimal("2.5"), Quality.UNCERTAIN)
         await source.close()
+
+        limit = running.get_node("i=11705")  # MaxNodesPerRead
+        await limit.write_value(ua.Variant(2, ua.VariantType.UInt32))
+        sizes = count_nodes_per_read(running, monkeypatch)
+        source = device(port, *[ENERGY] * 5)
+        assert await read(source) == [(61_204_417, GOOD)] * 5
+        assert sizes[-3:] == [2, 2, 1]
+        await source.close()
+
+
+def count_nodes_per_read(running: Server, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return a list to which the server adds how many nodes each request asks for."""
+    sizes: list[int] = []
+    session: Any = type(running.iserver.isession)
+    honest = session.read
+
+    async def counted(self: Any, params: ua.ReadParameters) -> Any:
+        sizes.append(len(params.NodesToRead))
+        return await honest(self, params)
+
+    monkeypatch.setattr(session, "read", counted)
+    return sizes
 
 
 async def test_a_restarted_server_with_other_namespace_numbers_books_nothing_wrongly(
@@ -97,28 +120,6 @@ async def test_a_restarted_server_with_other_namespace_numbers_books_nothing_wro
     assert caught.value.next == f"nc -vz 127.0.0.1 {port}"
     async with server(port, OTHER_URI, URI, energy=61_204_500):
         assert await read(source) == [(61_204_500, GOOD)]
-        await source.close()
-
-
-async def test_reads_are_split_by_the_servers_limit(
-    free_port: Callable[[], int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    port = free_port()
-    async with server(port, URI) as running:
-        limit = running.get_node(ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead)
-        await limit.write_value(ua.Variant(2, ua.VariantType.UInt32))
-        sizes: list[int] = []
-        session = running.iserver.isession.__class__
-        honest = session.read
-
-        async def counted(self: object, params: ua.ReadParameters) -> object:
-            sizes.append(len(params.NodesToRead))
-            return await honest(self, params)
-
-        monkeypatch.setattr(session, "read", counted)
-        source = device(port, *[ENERGY] * 5)
-        assert await read(source) == [(61_204_417, GOOD)] * 5
-        assert sizes[-3:] == [2, 2, 1]
         await source.close()
 
 
@@ -156,7 +157,7 @@ async def test_a_server_that_accepts_and_says_nothing_meets_the_deadline() -> No
         await session.close()
 
 
-def value(held: object, kind: ua.VariantType, status: int = 0) -> ua.DataValue:
+def value(held: Any, kind: ua.VariantType, status: int = 0) -> ua.DataValue:
     return ua.DataValue(ua.Variant(held, kind), ua.StatusCode(ua.UInt32(status)))
 
 
