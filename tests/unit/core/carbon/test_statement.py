@@ -3,6 +3,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from fractions import Fraction
+from math import floor
 from typing import Any
 
 import pytest
@@ -128,6 +129,15 @@ def test_every_figure_leads_down_to_registers_factors_and_documents() -> None:
     assert (factor["gcv"], factor["carbon"], factor["printed"]) == ("26.1", "0.0243", "2.32551")
     assert factor["source"] == "the law"
     assert factor["validity"] == {"from": "2023-04-01", "to": None}
+
+
+def test_a_stranger_gets_the_energy_from_the_registers_of_its_figure() -> None:
+    coarse = registers(NODES[0], 1_000_007, resolution=Fraction(5, 2))
+    energies = dict(ENERGIES) | {NODES[0].point: coarse}
+    figure = document(replace(WORKS, sites=(replace(SITE, energies=energies),)))["figures"]["energy.RCV"]
+    wh_per_step = Fraction(figure["installations"][0]["multiplier_wh"]) * Fraction(figure["resolution"])
+    first, last = (floor(each["accumulated"] * wh_per_step) for each in figure["boundaries"])
+    assert last - first == figure["wh"] == coarse.wh
 
 
 def test_the_header_says_what_when_and_how_final() -> None:

@@ -44,7 +44,9 @@ METERS = (
 KWH = {"RCV": 1_000_000, "FUR": 700_000, "CEL": 200_000, "CEL-DC": 190_000}
 
 
-def registers(node: Node, kwh: int, times_ms: tuple[int, ...] | None = None) -> IntervalEnergy:
+def registers(
+    node: Node, kwh: int, times_ms: tuple[int, ...] | None = None, resolution: Fraction = ONE
+) -> IntervalEnergy:
     """Return the energy of a register that rises evenly by so many kWh over the month."""
     times = half_hours(FEBRUARY) if times_ms is None else times_ms
     readings = [
@@ -67,7 +69,9 @@ def registers(node: Node, kwh: int, times_ms: tuple[int, ...] | None = None) -> 
         calibration_until=date(2027, 9, 30),
         profile="of_a_test",
     )
-    return energy(build_counter(readings, CounterSpec(node.point)), [installation], FEBRUARY)
+    return energy(
+        build_counter(readings, CounterSpec(node.point, resolution=resolution)), [installation], FEBRUARY
+    )
 
 
 ENERGIES: Mapping[str, IntervalEnergy] = {node.point: registers(node, KWH[node.meter]) for node in NODES}
