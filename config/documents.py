@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
+from yaml.reader import ReaderError
 
 from config.strict import Loc, Model, Problem
 from core.errors import ConfigError
@@ -151,37 +152,36 @@ def read_yaml(path: Path) -> tuple[Any, Lines]:
 
 def _parse(text: str, path: Path) -> tuple[Any, Lines]:
     lines = Lines(path)
-    loader = _Loader(text)
     try:
+        loader = _Loader(text)
         node = loader.get_single_node()
-        data = None if node is None else _build(loader, node, (), lines, set())
+        return (None if node is None else _build(loader, node, (), lines, set())), lines
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
-        shown = text.splitlines()[line - 1].strip() if mark and line <= len(text.splitlines()) else ""
-        raise ConfigError(
-            "The file is no valid YAML.",
-            where=f"{path}:{line}",
-            evidence=f"{error.problem or error.context}; the line reads: {shown}"
-            if shown
-            else str(error.problem),
-            cause="indentation, a tab, or a missing space after a colon is the usual reason",
-            next=_CHECK_AGAIN,
+        reads = text.splitlines()[line - 1 : line] if mark else []
+        evidence = str(error.problem or error.context)
+        raise _no_yaml(
+            f"{path}:{line}", "; the line reads: ".join([evidence, *map(str.strip, reads)])
         ) from None
-    except yaml.YAMLError as error:
-        raise ConfigError(
-            "The file is no valid YAML.",
-            where=str(path),
-            evidence=str(error).replace("\n", " "),
-            next=_CHECK_AGAIN,
-        ) from None
+    except ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        evidence = f"character U+{ord(text[error.position]):04X}"
+        raise _no_yaml(f"{path}:{line}", evidence) from None
     except RecursionError:
         raise ConfigError(
             "The file is nested too deeply.", where=str(path), next="check that this is the right file"
         ) from None
-    finally:
-        loader.dispose()
-    return data, lines
+
+
+def _no_yaml(where: str, evidence: str) -> ConfigError:
+    return ConfigError(
+        "The file is no valid YAML.",
+        where=where,
+        evidence=evidence,
+        cause="indentation, a tab, or a missing space after a colon is the usual reason",
+        next=_CHECK_AGAIN,
+    )
 
 
 def _build(loader: _Loader, node: yaml.Node, loc: Loc, lines: Lines, seen: set[int]) -> Any:

@@ -7,7 +7,6 @@ and the next request opens a new one, so that nothing old can answer a new quest
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -16,6 +15,7 @@ from pymodbus.exceptions import ConnectionException, ModbusException, ModbusIOEx
 from pymodbus.pdu import ModbusPDU
 
 from agent.modbus.wire import MAX_WORDS, ReadRequest, fault
+from agent.sockets import reason
 from core.errors import OutsideError, Unreachable
 
 _EXCEPTIONS: Final = {
@@ -153,7 +153,7 @@ class ModbusLine:
             raise Unreachable(
                 "No connection",
                 where=self.where,
-                evidence=_reason(error),
+                evidence=reason(error),
                 cause="nothing listens there: Modbus TCP is off, or the address is another",
                 next=f"nc -vz {self._host} {self._port}",
             ) from None
@@ -237,8 +237,3 @@ class ModbusLine:
             cause="the gateway does not reach the meter" if code in (10, 11) else "the device is busy",
             next="check the meter's power and the RS-485 line behind the gateway",
         )
-
-
-def _reason(error: OSError) -> str:
-    """The system's word for it, without asyncio's around it."""
-    return os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)

@@ -17,6 +17,7 @@ from asyncua.client.client import Client
 from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.uaerrors import UaError, UaStatusCodeError
 
+from agent.sockets import reason
 from core.errors import Unreachable
 
 _SESSION_TIMEOUT_MS: Final = 60_000
@@ -144,7 +145,7 @@ class OpcUaSession:
             return Unreachable(
                 "No connection",
                 where=self.url,
-                evidence=error.strerror or str(error),
+                evidence=reason(error),
                 cause="nothing listens there, or the connection broke off",
                 next=f"nc -vz {parts.hostname} {parts.port or 4840}",
             )

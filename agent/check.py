@@ -1,0 +1,184 @@
+"""`seiren agent check`: is this configuration right, and do its devices and its broker answer?"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from fractions import Fraction
+
+from agent.devices import open_sources
+from agent.points import point_tables
+from agent.poller import Source
+from config.agent import AgentConfig, Device
+from config.strict import DIRECT, exact_text
+from core.delivery.frames import Lane
+from core.delivery.payload import TakenReading
+from core.delivery.tables import PointRow
+from core.errors import OutsideError, Unreachable
+
+_DECIMALS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedPoint:
+    """A point as it was read once.
+
+    Attributes
+    ----------
+    count
+        What the register held [counts]; None where the device has no value.
+    value
+        Exact text of count × scale [unit]; None where there is no count.
+    """
+
+    point: str
+    register: str
+    unit: str
+    count: int | Decimal | None
+    value: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedDevice:
+    """A device that was read once; `fault` says why it could not be."""
+
+    device: str
+    peer: str
+    profile: str
+    ratio: str
+    points: tuple[CheckedPoint, ...]
+    fault: OutsideError | None
+
+
+@dataclass(slots=True)
+class Report:
+    """What a check found."""
+
+    devices: list[CheckedDevice] = field(default_factory=list)
+    broker: str = ""
+    broker_fault: OutsideError | None = None
+
+    @property
+    def silent(self) -> int:
+        """Devices and brokers that do not answer [1]."""
+        return sum(each.fault is not None for each in self.devices) + (self.broker_fault is not None)
+
+    @property
+    def without_value(self) -> int:
+        """Points of answering devices that have no value [1]."""
+        return sum(
+            point.value is None for each in self.devices if each.fault is None for point in each.points
+        )
+
+    @property
+    def exit_code(self) -> int:
+        """What the command ends with: 0 good, 1 a point has no value, 3 something is silent."""
+        return 3 if self.silent else 1 if self.without_value else 0
+
+
+async def check_connections(
+    config: AgentConfig, *, now_ms: Callable[[], int], reach_broker: Callable[[], Awaitable[None]]
+) -> Report:
+    """Read every device once, and reach the broker.
+
+    Parameters
+    ----------
+    config
+        The agent's configuration.
+    now_ms
+        The clock [ms since 1970-01-01 UTC].
+    reach_broker
+        Returns when the broker has welcomed us, or raises Unreachable.
+    """
+    rows = {row.point: row for table in point_tables(config).values() for row in table.rows}
+    sources = open_sources(config, now_ms=now_ms)
+    report = Report(broker=f"{config.broker.host}:{config.broker.port}")
+    for device in config.devices:
+        report.devices.append(await _read_once(device, sources[device.id], rows))
+    for source in sources.values():
+        await source.close()
+    try:
+        await reach_broker()
+    except OutsideError as error:
+        report.broker_fault = error
+    return report
+
+
+async def _read_once(device: Device, source: Source, rows: dict[str, PointRow]) -> CheckedDevice:
+    readings: list[TakenReading] = []
+    fault: Unreachable | None = None
+    for lane in Lane:
+        try:
+            await source.read(lane, readings)
+        except Unreachable as error:
+            fault = error
+            break
+    ratio = ""
+    if device.ct != DIRECT or device.vt != DIRECT:
+        ratio = f"CT {device.ct.text('A')}, VT {device.vt.text('V')}, {device.side} side"
+    return CheckedDevice(
+        device=device.id,
+        peer=device.peer,
+        profile=device.profile or "",
+        ratio=ratio,
+        points=tuple(_checked(reading, rows[reading.point]) for reading in readings),
+        fault=fault,
+    )
+
+
+def _checked(reading: TakenReading, row: PointRow) -> CheckedPoint:
+    count = reading.count
+    return CheckedPoint(
+        point=reading.point,
+        register=row.register,
+        unit=row.unit,
+        count=count,
+        value=None if count is None else exact_text(Fraction(count) * Fraction(row.scale)),
+    )
+
+
+def summary(config: AgentConfig) -> str:
+    """Return one line about a configuration that is right."""
+    tables = point_tables(config)
+    registers, samples = (len(tables[lane].rows) for lane in (Lane.REGISTERS, Lane.SAMPLES))
+    return (
+        f"{config.agent} at {config.site}: good, {len(config.devices)} devices, "
+        f"{registers} registers, {samples} samples"
+    )
+
+
+def lines(report: Report) -> Iterator[str]:
+    """Yield a report as lines of at most 80 columns, where names are not longer than usual."""
+    for device in report.devices:
+        yield f"{device.device:<20} {device.peer}"
+        about = ", ".join(text for text in (device.profile, device.ratio) if text)
+        if about:
+            yield f"  {about}"
+        for point in device.points:
+            name = point.point.removeprefix(f"{device.device}.")
+            shown = "no value" if point.value is None else f"{shorten(point.value)} {point.unit}"
+            yield f"  {name:<24}{shown:>24}   {point.register}"
+        if device.fault is not None:
+            yield from ("  " + line for line in _fault(device.fault))
+    yield f"broker               {report.broker}"
+    if report.broker_fault is not None:
+        yield from ("  " + line for line in _fault(report.broker_fault))
+    else:
+        yield "  answers"
+
+
+def _fault(error: OutsideError) -> list[str]:
+    return error.render().replace("ERROR ", "FAULT ", 1).splitlines()
+
+
+def shorten(value: str) -> str:
+    """Return an exact number for people: thousands separated, at most three decimals.
+
+    Examples
+    --------
+    >>> shorten("8412337.12"), shorten("1/3"), shorten("-12340")
+    ('8,412,337.12', '0.333', '-12,340')
+    """
+    text = f"{Decimal(round(Fraction(value) * 10**_DECIMALS)).scaleb(-_DECIMALS):,f}"
+    return text.rstrip("0").rstrip(".")
