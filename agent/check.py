@@ -114,14 +114,13 @@ async def _read_once(device: Device, source: Source, rows: dict[str, PointRow]) 
         except Unreachable as error:
             fault = error
             break
-    ratio = ""
-    if device.ct != DIRECT or device.vt != DIRECT:
-        ratio = f"CT {device.ct.text('A')}, VT {device.vt.text('V')}, {device.side} side"
+    ratio = [f"CT {device.ct.text('A')}"] if device.ct != DIRECT else []
+    ratio += [f"VT {device.vt.text('V')}"] if device.vt != DIRECT else []
     return CheckedDevice(
         device=device.id,
         peer=device.peer,
         profile=device.profile or "",
-        ratio=ratio,
+        ratio=", ".join([*ratio, f"{device.side} side"]) if ratio else "",
         points=tuple(_checked(reading, rows[reading.point]) for reading in readings),
         fault=fault,
     )
@@ -143,8 +142,8 @@ def summary(config: AgentConfig) -> str:
     tables = point_tables(config)
     registers, samples = (len(tables[lane].rows) for lane in (Lane.REGISTERS, Lane.SAMPLES))
     return (
-        f"{config.agent} at {config.site}: good, {len(config.devices)} devices, "
-        f"{registers} registers, {samples} samples"
+        f"{config.agent} at {config.site}: good; {len(config.devices)} devices, "
+        f"{registers} registers and {samples} samples"
     )
 
 
