@@ -50,6 +50,19 @@ Event = Mapping[str, object]
 """An agent's event: ``event`` names its kind, ``time_ms`` its instant, the rest is its evidence."""
 
 
+def check_reading(reading: TakenReading, table: PointTable) -> None:
+    """Refuse a reading that could not be encoded.
+
+    Raises
+    ------
+    WireError
+        If its point is not in the table, its count is not finite, or null without bad quality.
+    """
+    if reading.point not in table.index:
+        raise WireError("reading of a point that is not in its table", where=reading.point)
+    _count_text(reading)
+
+
 def encode_payload(readings: Iterable[TakenReading], table: PointTable, events: Sequence[Event] = ()) -> str:
     """Return the payload of a frame; readings keep their order.
 

@@ -76,6 +76,10 @@ class Ranges:
         self._firsts[low:high] = [a for a, _ in rest]
         self._ends[low:high] = [b for _, b in rest]
 
+    def clear(self) -> None:
+        """Take everything out of the set."""
+        self._firsts, self._ends = [], []
+
     def within(self, first: int, end: int) -> tuple[Span, ...]:
         """Return the parts of [first, end) that are in the set, in order."""
         low, high = bisect_right(self._ends, first), bisect_left(self._firsts, end)

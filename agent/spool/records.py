@@ -1,0 +1,100 @@
+"""Records of a segment file: a header and a payload, each with its own CRC-32.
+
+A header says where its frame stands (index, readings so far, first and last time), so that the range
+between two intact headers is known exactly even if all between them is lost.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from core.delivery.frames import Frame, Stream
+
+MAGIC = b"SRN\x01"
+_HEADER = struct.Struct("<4sIQQQqq16s16s")
+_CRC = struct.Struct("<I")
+HEADER_BYTES = _HEADER.size + _CRC.size
+NO_TIME = -1
+
+
+class Header(NamedTuple):
+    """Where a frame stands.
+
+    Parameters
+    ----------
+    size
+        Bytes of the payload [bytes].
+    at, n
+        Index and readings of the frame [1].
+    before
+        Readings of the stream before this frame [1].
+    from_ms, to_ms
+        First and last time in it, `NO_TIME` if there is none [ms since 1970 UTC].
+    id, table
+        Names of the frame and its point table, 16 bytes each.
+    """
+
+    size: int
+    at: int
+    n: int
+    before: int
+    from_ms: int
+    to_ms: int
+    id: bytes
+    table: bytes
+
+
+class Found(NamedTuple):
+    """A header found in a file, and whether the payload behind it is intact."""
+
+    offset: int
+    header: Header
+    intact: bool
+
+
+def pack(header: Header, payload: bytes) -> bytes:
+    """Return the record of a frame."""
+    head = _HEADER.pack(MAGIC, *header)
+    return b"".join((head, _CRC.pack(zlib.crc32(head)), payload, _CRC.pack(zlib.crc32(payload))))
+
+
+def scan(data: bytes) -> Iterator[Found]:
+    """Yield every intact header of a file; damage between them is skipped."""
+    offset = 0
+    while True:
+        header = _header_at(data, offset)
+        if header is None:
+            offset = data.find(MAGIC, offset + 1)
+            if offset < 0:
+                return
+            continue
+        body = offset + HEADER_BYTES
+        end = body + header.size + _CRC.size
+        intact = end <= len(data) and _CRC.unpack_from(data, end - _CRC.size)[0] == zlib.crc32(
+            data[body : end - _CRC.size]
+        )
+        yield Found(offset, header, intact)
+        offset = end if intact else body
+
+
+def frames_of(data: bytes, stream: Stream) -> Iterator[Frame]:
+    """Yield the frames of a piece of a file whose payload and id are what they were."""
+    for offset, header, intact in scan(data):
+        if intact:
+            payload = data[offset + HEADER_BYTES : offset + HEADER_BYTES + header.size].decode()
+            frame = Frame(*stream, header.at, header.n, header.table.hex(), payload)
+            if frame.id == header.id.hex():
+                yield frame
+
+
+def _header_at(data: bytes, offset: int) -> Header | None:
+    """The header at an offset, if there is an intact one."""
+    raw = data[offset : offset + HEADER_BYTES]
+    if len(raw) < HEADER_BYTES or not raw.startswith(MAGIC):
+        return None
+    if _CRC.unpack_from(raw, _HEADER.size)[0] != zlib.crc32(raw[: _HEADER.size]):
+        return None
+    return Header(*_HEADER.unpack_from(raw)[1:])
