@@ -63,6 +63,12 @@ def test_a_day_whose_midnight_is_skipped_starts_at_the_skip() -> None:
     assert len(boundaries) == 30 + 1
 
 
+def test_a_day_that_a_country_skipped_is_no_day() -> None:
+    apia = ZoneInfo("Pacific/Apia")  # 2011-12-30 did not exist there
+    boundaries = days(month("2011-12", apia), apia)
+    assert len(boundaries) == len(set(boundaries)) == 30 + 1
+
+
 @given(month_texts, zones)
 def test_months_follow_each_other_without_gap(text: str, tz: ZoneInfo) -> None:
     here, following = month(text, tz), month(add_months(text, 1), tz)

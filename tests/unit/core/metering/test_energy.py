@@ -134,6 +134,17 @@ def test_what_is_on_record_of_earlier_times_changes_no_energy(
             assert energy(whole, [installed(multiplier)], part.interval).wh == part.wh
 
 
+def test_turns_that_are_worth_no_whole_wh_still_leave_no_month_with_another_figure() -> None:
+    """Half a Wh per count and an odd turn: with and without the turns before it, each hour is the same."""
+    spec = CounterSpec(POINT, wrap_at=101)
+    readings = [Reading(POINT, hour * HOUR_MS, hour * 34 % 101) for hour in range(24)]
+    hours = [hour * HOUR_MS for hour in range(20, 24)]
+    known = series(build_counter(readings, spec), [installed(Fraction(1, 2))], hours)
+    for since in range(20):
+        recent = series(build_counter(readings[since:], spec), [installed(Fraction(1, 2))], hours)
+        assert [hour.wh for hour in recent] == [hour.wh for hour in known]
+
+
 @st.composite
 def true_registers(draw: st.DrawFn) -> tuple[list[int], list[int], list[Reading]]:
     steps = sorted(draw(st.sets(times, min_size=1, max_size=40)))
@@ -230,6 +241,13 @@ def test_a_half_hour_is_covered_when_both_its_ends_are_known_to_half_an_hour() -
     idle = build_counter(counts((0, 7), (5, 7)), CounterSpec(POINT))
     whole = energy(idle, [installed()], Interval(0, 5 * HOUR_MS))
     assert (whole.wh, whole.unproven_wh, whole.half_hours_covered) == (0, 0, 10)
+
+
+def test_a_half_hour_in_which_the_register_fell_is_not_covered() -> None:
+    counter = build_counter(counts((0, 100), (0.1, 103), (0.2, 4), (0.5, 5), (1, 6)), CounterSpec(POINT))
+    whole = energy(counter, [installed()], Interval(0, HOUR_MS))
+    assert whole.start.close and whole.end.close
+    assert (whole.wh, whole.half_hours_covered, whole.half_hours) == (None, 1, 2)
 
 
 def test_missing_is_none_and_named_never_zero() -> None:
