@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
+import zipfile
 from itertools import pairwise
 from pathlib import Path
 
@@ -93,3 +95,20 @@ def test_an_agent_runs_on_the_edge_install_alone() -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     assert "Usage" in done.stdout
+
+
+def test_an_install_has_every_file_of_its_packages(tmp_path: Path) -> None:
+    names = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    tracked = {name for name in names.split("\0") if name and (ROOT / name).is_file()}
+    for name in tracked:
+        copy = tmp_path / "tree" / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / name, copy)
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*build, "--wheel-dir", tmp_path, tmp_path / "tree"], check=True, timeout=120)
+    (wheel,) = tmp_path.glob("seiren-*.whl")
+    packed = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    packages = {"agent", "collector", "config", "core", "simulators", "seiren.py"}
+    assert packed == {name for name in tracked if Path(name).parts[0] in packages}
