@@ -101,6 +101,12 @@ def production_of(connection: Connection, month: str) -> tuple[ProductionLine, .
     )
 
 
+def months(connection: Connection) -> set[str]:
+    """Return the months ``YYYY-MM`` that have lines."""
+    dates = connection.scalars(select(fuel_lines.c.date).distinct())
+    return {day[:7] for day in dates} | set(connection.scalars(select(production_lines.c.month).distinct()))
+
+
 def _add(connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]) -> int:
     held = set(connection.scalars(select(table.c.id)))
     added = [row for row in rows if row["id"] not in held]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, select, update
 
 from collector.ledger.tables import cells as table
 from core.metering.cells import Cell
-from core.timeline import Interval
+from core.timeline import HALF_HOUR_MS, Interval
 
 _OF_POINT = select(table.c.start_ms, table.c.data).where(table.c.point == bindparam("of_point"))
 _SOME_OF_POINT = _OF_POINT.where(table.c.start_ms.in_(bindparam("starts", expanding=True)))
@@ -82,6 +82,30 @@ def read(connection: Connection, point: str, interval: Interval | None = None) -
     return tuple(Cell.unpack(point, start_ms, data) for start_ms, data in found)
 
 
+def around(connection: Connection, point: str, interval: Interval) -> tuple[Cell, ...]:
+    """Return the cells of a point that bear on an interval, in time order.
+
+    These are the cells of the interval, and on both sides those up to the nearest reading that is not bad.
+    """
+    within = read(connection, point, interval)
+    before = _up_to_usable(connection, point, table.c.start_ms < interval.start_ms, table.c.start_ms.desc())
+    after = _up_to_usable(connection, point, table.c.start_ms >= interval.end_ms, table.c.start_ms)
+    return (*reversed(before), *within, *after)
+
+
+def span(connection: Connection, point: str) -> Interval | None:
+    """Return the time from the first cell of a point to the end of its last; None where it has none."""
+    ends = (func.min(table.c.start_ms), func.max(table.c.start_ms))
+    first_ms, last_ms = connection.execute(select(*ends).where(table.c.point == point)).one()
+    return None if first_ms is None else Interval(first_ms, last_ms + HALF_HOUR_MS)
+
+
+def has_two(connection: Connection, point: str, interval: Interval) -> bool:
+    """Tell whether at least two cells of a point start in an interval."""
+    within = {"of_point": point, "first_ms": interval.start_ms, "end_ms": interval.end_ms}
+    return len(connection.execute(_WITHIN.limit(2), within).all()) == 2
+
+
 def points(connection: Connection) -> tuple[str, ...]:
     """Return the points that have cells, sorted."""
     found: list[str] = []
@@ -92,6 +116,19 @@ def points(connection: Connection) -> tuple[str, ...]:
     while (point := connection.scalar(following, {"after": found[-1] if found else ""})) is not None:
         found.append(point)
     return tuple(found)
+
+
+def _up_to_usable(
+    connection: Connection, point: str, side: ColumnElement[bool], order: ColumnElement[int]
+) -> list[Cell]:
+    found: list[Cell] = []
+    outward = _OF_POINT.where(side).order_by(order)
+    with connection.execution_options(yield_per=1).execute(outward, {"of_point": point}) as rows:
+        for start_ms, data in rows:
+            found.append(Cell.unpack(point, start_ms, data))
+            if found[-1].usable:
+                break
+    return found
 
 
 def _packed(connection: Connection, point: str, starts: list[int]) -> dict[int, bytes]:

@@ -1,0 +1,69 @@
+"""What headquarters has on record, from its configuration to the objects that figures are made of."""
+
+from __future__ import annotations
+
+from config.hq import HqConfig, SiteRecord
+from config.meters import MeterRecord
+from config.strict import Names
+from core.carbon.allocation import Allocation
+from core.carbon.labels import Label
+from core.errors import UsageError
+from core.metering.network import Current, Network, Node
+
+
+def label(names: Names) -> Label:
+    """Return a name in both languages."""
+    return Label(ja=names.ja, en=names.en)
+
+
+def network(site: SiteRecord) -> Network:
+    """Return a site's tree of meters.
+
+    Raises
+    ------
+    DataError
+        The tree contradicts itself.
+    """
+    nodes = (Node(meter.id, meter.quantity, Current(meter.current), meter.parent) for meter in site.meters)
+    return Network(tuple(nodes), site.boundary)
+
+
+def allocation(site: SiteRecord) -> Allocation | None:
+    """Return who bears a site's energy and fuel; None where nothing is said.
+
+    Raises
+    ------
+    DataError
+        Shares do not add up to 1.
+    """
+    rule = site.allocation
+    if rule is None:
+        return None
+    return Allocation(meters=rule.meters, remainder=rule.remainder, fuels=rule.fuels)
+
+
+def sites_of_meters(hq: HqConfig) -> dict[str, str]:
+    """Return the site of each meter on record, by meter id."""
+    return {meter.id: site.id for site in hq.sites for meter in site.meters}
+
+
+def find_meters(hq: HqConfig, name: str) -> tuple[tuple[SiteRecord, MeterRecord], ...]:
+    """Return the meter that a point or meter id names, or the boundary set of a site.
+
+    Raises
+    ------
+    UsageError
+        Nothing on record has this name.
+    """
+    for site in hq.sites:
+        if site.id == name:
+            return tuple((site, meter) for meter in site.meters if meter.id in site.boundary)
+        for meter in site.meters:
+            if name in (meter.id, meter.point):
+                return ((site, meter),)
+    known = [site.id for site in hq.sites] + [meter.point for site in hq.sites for meter in site.meters]
+    raise UsageError(
+        f"no meter, point or site is called {name!r}",
+        where="hq.yaml",
+        evidence=f"known: {', '.join(known)}",
+    )
