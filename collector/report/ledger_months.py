@@ -1,0 +1,128 @@
+"""Statements of a ledger, made when asked for and kept until the ledger changes."""
+
+from __future__ import annotations
+
+import threading
+from fractions import Fraction
+from pathlib import Path
+
+from sqlalchemy import func, select
+
+from collector.figures import energy_series, months_with_data, statement_for
+from collector.ledger import Ledger
+from collector.ledger.tables import frames, fuel_lines, production_lines
+from collector.records import find_meters
+from collector.report.sheet import Sheet
+from config.hq import HqConfig, load_hq
+from core.carbon.statement import to_json
+from core.delivery.count import Count
+from core.timeline import days, month
+
+_State = tuple[int, ...]
+
+
+class LedgerMonths:
+    """The months of one ledger. It only reads, and every call sees the ledger as it is now.
+
+    Parameters
+    ----------
+    folder
+        The ledger's folder, with its ``hq.yaml``.
+
+    Raises
+    ------
+    ConfigError
+        If ``hq.yaml`` is missing or wrong.
+    Unreachable, OutsideError
+        If the database does not answer or there is no ledger.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._hq = load_hq(folder)
+        self._ledger = Ledger.open(self._hq.ledger.url or folder)
+        self._lock = threading.Lock()
+        self._state: _State = ()
+        self._months: tuple[str, ...] | None = None
+        self._sheets: dict[str, Sheet] = {}
+        self._days: dict[tuple[str, str], tuple[Fraction | None, ...]] = {}
+
+    @property
+    def folder(self) -> str:
+        """The ledger's folder, as commands take it."""
+        return str(self._folder)
+
+    def months(self) -> tuple[str, ...]:
+        """Return the months with data, oldest first."""
+        with self._lock:
+            hq = self._refresh()
+            if self._months is None:
+                self._months = months_with_data(self._ledger, hq)
+            return self._months
+
+    def sheet(self, month_text: str) -> Sheet:
+        """Return a month's statement.
+
+        Raises
+        ------
+        UsageError
+            If the text is not a month.
+        ConfigError, DataError
+            If records, cells or activity contradict each other.
+        Unreachable, OutsideError
+            If the ledger failed.
+        """
+        with self._lock:
+            hq = self._refresh()
+            if month_text not in self._sheets:
+                content = to_json(statement_for(self._ledger, hq, month_text))
+                self._sheets[month_text] = Sheet.parse(content)
+            return self._sheets[month_text]
+
+    def days(self, month_text: str, meter_id: str) -> tuple[Fraction | None, ...]:
+        """Return a meter's energy of each day of a month [kWh], None where it is missing.
+
+        Raises
+        ------
+        UsageError
+            If the text is not a month or the meter is not on record.
+        """
+        with self._lock:
+            hq = self._refresh()
+            if (month_text, meter_id) not in self._days:
+                ((site, meter),) = find_meters(hq, meter_id)
+                grid = days(month(month_text, site.time_zone), site.time_zone)
+                energies = energy_series(self._ledger, site, meter, grid)
+                kwh = tuple(None if each.wh is None else Fraction(each.wh, 1000) for each in energies)
+                self._days[month_text, meter_id] = kwh
+            return self._days[month_text, meter_id]
+
+    def counts(self) -> tuple[Count, ...]:
+        """Return the count of readings per agent, lane and epoch."""
+        return self._ledger.counts()
+
+    def close(self) -> None:
+        """Close the ledger."""
+        self._ledger.close()
+
+    def _refresh(self) -> HqConfig:
+        """Forget what was made from an older ledger or configuration."""
+        state = self._newest()
+        if state != self._state:
+            self._hq = load_hq(self._folder)
+            self._months = None
+            self._sheets.clear()
+            self._days.clear()
+            self._state = state
+        return self._hq
+
+    def _newest(self) -> _State:
+        """Return what differs whenever a figure may: frames and activity are only ever added."""
+        numbers = (
+            select(func.coalesce(func.max(frames.c.number), 0)),
+            select(func.count()).select_from(fuel_lines),
+            select(func.count()).select_from(production_lines),
+        )
+        configured_ns = (self._folder / "hq.yaml").stat().st_mtime_ns
+        with self._ledger.reading() as connection:
+            return (configured_ns, *(connection.execute(each).scalar_one() for each in numbers))
