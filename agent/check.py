@@ -108,7 +108,7 @@ async def check_connections(
 async def _read_once(device: Device, source: Source, rows: dict[str, PointRow]) -> CheckedDevice:
     readings: list[TakenReading] = []
     fault: Unreachable | None = None
-    for lane in Lane:
+    for lane in source.lanes:
         try:
             await source.read(lane, readings)
         except Unreachable as error:

@@ -22,6 +22,10 @@ _LONGEST_PAUSE_MS: Final = 120_000
 class Source(Protocol):
     """Whatever the points of one device are read from."""
 
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        """Lanes in which the device has points."""
+
     async def read(self, lane: Lane, into: list[TakenReading]) -> None:
         """Read all points of a lane, appending to `into`; raises Unreachable when the device is silent."""
 

@@ -50,6 +50,11 @@ class ModbusDevice:
         self._plans: dict[Lane, tuple[BlockDecoder, ...]] = {}
         self._replan()
 
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        """Lanes in which the device has points."""
+        return tuple(lane for lane, points in self._lanes.items() if points)
+
     async def read(self, lane: Lane, into: list[TakenReading]) -> None:
         """Read all points of a lane, and append each reading as it comes.
 

@@ -50,6 +50,11 @@ class OpcUaDevice:
         }
         self._faulty: dict[str, str] = {}  # point → what is wrong with it, as last said
 
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        """Lanes in which the device has points."""
+        return tuple(lane for lane, (points, _) in self._lanes.items() if points)
+
     async def read(self, lane: Lane, into: list[TakenReading]) -> None:
         """Read all points of a lane, and append their readings.
 
@@ -61,8 +66,6 @@ class OpcUaDevice:
             If the server does not answer.
         """
         points, addresses = self._lanes[lane]
-        if not points:
-            return
         values, time_ms = await self._session.read(addresses)
         for point, value in zip(points, values, strict=True):
             count, quality, fault = judged(value)

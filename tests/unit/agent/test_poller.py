@@ -51,6 +51,7 @@ class Meter:
     def __init__(self, clock: JumpingClock, *, takes_ms: int = 0, silent: range = range(0)) -> None:
         self.clock, self.takes_ms, self.silent = clock, takes_ms, silent
         self.tries: list[int] = []
+        self.lanes = tuple(Lane)
 
     async def read(self, lane: Lane, into: list[TakenReading]) -> None:
         self.tries.append(self.clock.time_ms)
