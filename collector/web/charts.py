@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -82,3 +83,41 @@ def bracket(time_ms: int, before_ms: int | None, after_ms: int | None, width: fl
         )
     place = round(first + (last - first) * (time_ms - before_ms) / (after_ms - before_ms), 1)
     return Bracket(width, first, place, last, min(max(place, 34.0), width - 34.0))
+
+
+@dataclass(frozen=True, slots=True)
+class DayBar:
+    """One day's energy; `height` is 0 where it is missing [px]."""
+
+    day: int
+    x: float
+    width: float
+    height: float
+    least: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DayBars:
+    """The days of a month as bars from zero, all on one scale [px]."""
+
+    width: float
+    height: float
+    bars: tuple[DayBar, ...]
+
+
+def day_bars(values: Sequence[Fraction | None], width: float, height: float = 44) -> DayBars:
+    """Lay out the energy of days in order; a missing day is a gap, not a bar of 0."""
+    known = [value for value in values if value is not None]
+    most, least = max(known, default=Fraction(0)), min(known, default=None)
+    pitch = width / max(len(values), 1)
+    bars = tuple(
+        DayBar(
+            day,
+            round((day - 1) * pitch, 1),
+            round(pitch - 1.5, 1),
+            round(float(max(value, Fraction(0)) / most) * height, 1) if value is not None and most else 0.0,
+            value is not None and value == least,
+        )
+        for day, value in enumerate(values, start=1)
+    )
+    return DayBars(width, height, bars)

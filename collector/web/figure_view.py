@@ -9,8 +9,9 @@ from typing import Any
 
 from collector.report.numbers import grouped, written_out
 from collector.report.sheet import Figure, Sheet
-from collector.web.charts import Bracket, bracket
+from collector.web.charts import Bracket, DayBars, bracket, day_bars
 from collector.web.language import Language
+from collector.web.wording import days_caption
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,21 @@ def edges(energy: Figure) -> tuple[Edge, ...]:
     return tuple(found)
 
 
+@dataclass(frozen=True, slots=True)
+class Daily:
+    """A meter's days of the month, drawn wide and narrow."""
+
+    values: tuple[Fraction | None, ...]
+    wide: DayBars
+    narrow: DayBars
+    caption: str
+
+
+def daily(energy: Figure, values: tuple[Fraction | None, ...], language: Language) -> Daily:
+    """Return the days of an energy, with what can be said of them."""
+    return Daily(values, day_bars(values, 600), day_bars(values, 300), days_caption(energy, values, language))
+
+
 def terms(sheet: Sheet, figure: Figure, language: Language) -> Iterator[Term]:
     """Yield the sum of a figure, written out; nothing for a figure that is a plain fact."""
     if figure.kind in ("total", "scope"):
@@ -132,12 +148,17 @@ def _registers(energy: Figure, language: Language) -> Iterator[Term]:
 
 def _borne(sheet: Sheet, intensity: Figure, language: Language) -> Iterator[Term]:
     """Yield what a product bears, its sum, and the sum per tonne."""
+    factors = [each for each in sheet.inputs(intensity) if each.kind == "factor"]
     for term in intensity.facts["terms"]:
-        if term["figure"] is None:
-            name = str(term["process"])
+        known = term["figure"] is not None
+        name = language.name(sheet.figure(term["figure"]).label) if known else str(term["process"])
+        share = "" if term["share"] == "1" else f" × {term['share']}"
+        if term["kwh"] is not None and factors:
+            left = f"{language.number(Fraction(term['kwh']))} kWh"
+            right = f"× {_exact(factors[0], language)}"
         else:
-            name = language.name(sheet.figure(term["figure"]).label)
-        yield Term(name, "", f"× {term['share']}", _tonnes(term["co2_t"], language))
+            left = right = ""
+        yield Term(f"{name}{share}", left, right, _tonnes(term["co2_t"], language))
     yield Term(language.gettext("Total"), "", "", _tonnes(intensity.facts["co2_t"], language), last=True)
     production = sheet.figure(intensity.facts["production"])
     yield Term(

@@ -58,6 +58,7 @@ class Pages:
             "title": wording.month_title(sheet, language),
             "previous": months[place - 1] if place else None,
             "next": months[place + 1] if place + 1 < len(months) else None,
+            "sites": language.gettext(", ").join(language.name(name) for name in sheet.site_names()),
             "target_title": wording.target_title(sheet, language),
             "verdict": target.verdict,
             "target_bar": target.bar,
@@ -98,7 +99,8 @@ class Pages:
             "terms": tuple(figure_view.terms(sheet, figure, language)),
             "steps": steps,
             "others": others,
-            "others_title": wording.others_title(others, language),
+            "others_title": wording.others_title(others, len(steps) > 1, language),
+            "daily": {each.id: self._daily(sheet, each, language) for each in steps if each.kind == "energy"},
             "unproven": unproven,
             "unproven_title": wording.unproven_title(unproven, language),
         }
@@ -177,6 +179,10 @@ class Pages:
             evidence=t("nearest: %(figures)s", figures=near) if near else "",
             next=t("The month's CSV lists all figures."),
         )
+
+    def _daily(self, sheet: Sheet, energy: Figure, language: Language) -> figure_view.Daily:
+        values = self._statements.days(sheet.month, energy.facts["meter"]["id"])
+        return figure_view.daily(energy, values, language)
 
     def _sureness(self, sheet: Sheet, language: Language) -> dict[str, Any]:
         if not sheet.has("completeness"):

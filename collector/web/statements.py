@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Protocol
 
 from collector.report.sheet import Sheet
@@ -20,6 +21,9 @@ class Statements(Protocol):
 
     def sheet(self, month: str) -> Sheet:
         """Return a month's statement."""
+
+    def days(self, month: str, meter: str) -> tuple[Fraction | None, ...]:
+        """Return a meter's energy of each day of a month [kWh], None where it is missing."""
 
     def counts(self) -> tuple[Count, ...]:
         """Return the count of readings per agent, lane and epoch."""

@@ -189,11 +189,50 @@ def figure_title(sheet: Sheet, figure: Figure, language: Language) -> str:
         ]
         evidence = t(", ").join(text for text in rests if text)
         return t("%(name)s, %(amount)s, rests on %(evidence)s", name=name, amount=amount, evidence=evidence)
+    if figure.kind == "intensity":
+        production = sheet.figure(figure.facts["production"])
+        return t(
+            "%(tonnes)s t of CO₂ over %(production)s t of %(metal)s make %(amount)s",
+            tonnes=language.number(Fraction(figure.facts["co2_t"])),
+            production=language.plain(production.printed or ""),
+            metal=language.name(production.label),
+            amount=amount,
+        )
+    if figure.kind == "balance":
+        return balance_title(sheet, figure, language)
+    if figure.kind == "completeness":
+        return sureness_title(figure, language)
+    if figure.kind == "target":
+        return target_title(sheet, language)
     return t("%(name)s: %(amount)s", name=name, amount=amount)
 
 
-def others_title(others: Sequence[Figure], language: Language) -> str:
-    """Say how many figures a page leaves closed."""
+def days_caption(energy: Figure, values: Sequence[Fraction | None], language: Language) -> str:
+    """Say what the days of a month show, and whether they add up to it."""
+    t = language.gettext
+    known = [(value, day) for day, value in enumerate(values, start=1) if value is not None]
+    if not known:
+        return t("No day is known yet")
+    least, least_day = min(known)
+    sentence = t(
+        "Per day [kWh]: most %(most)s, least %(least)s (day %(day)s)",
+        most=language.number(max(known)[0]),
+        least=language.number(least),
+        day=str(least_day),
+    )
+    if len(known) < len(values):
+        gap = language.ngettext("%(n)s day is missing", "%(n)s days are missing", len(values) - len(known))
+    elif sum(value for value, _ in known) == energy.value:
+        gap = t("the %(days)s days add up to the month, off by 0 Wh", days=str(len(values)))
+    else:
+        gap = t("the days do not add up to the month")
+    return t("%(first)s; %(second)s", first=sentence, second=gap)
+
+
+def others_title(others: Sequence[Figure], opened: bool, language: Language) -> str:
+    """Say how many figures a page leaves closed, or what its one figure rests on."""
+    if not opened:
+        return language.ngettext("It rests on %(n)s figure", "It rests on %(n)s figures", len(others))
     return language.ngettext("%(n)s other branch", "%(n)s other branches", len(others))
 
 
