@@ -88,8 +88,8 @@ def _rows(device: Device) -> Iterator[tuple[Quantity, PointRow]]:
         for points in (node_points(device) if device.profile is None else register_points(device)).values()
         for point in points
     }
-    profile = device.profile or ""
-    digest = profile_digest(profile) if profile else ""
+    profile = load_profile(device.profile).id if device.profile else ""
+    digest = profile_digest(device.profile) if device.profile else ""
     measures: list[tuple[str, Measure]] = [*profile_points(device)]
     measures += [(node.point_name, node) for node in device.nodes or ()]
     for name, point in measures:

@@ -10,8 +10,8 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, model_validator
 
-from config.documents import load_yaml
-from config.profile import Measure, Profile, fits, load_profile
+from config.documents import read_yaml, validate
+from config.profile import Measure, Profile, fits, load_profile, with_profile_paths
 from config.strict import (
     DIRECT,
     CtRatio,
@@ -271,12 +271,13 @@ class AgentConfig(Model):
 
 
 def load_agent(path: Path) -> AgentConfig:
-    """Return an agent's configuration; the spool's folder is relative to the file's.
+    """Return an agent's configuration; the paths in it are relative to the file.
 
     Raises
     ------
     ConfigError
         If anything in it is wrong, with file, line and key.
     """
-    config = load_yaml(path, AgentConfig)
+    data, lines = read_yaml(path)
+    config = validate(with_profile_paths(data, path.parent), lines, AgentConfig)
     return config.model_copy(update={"spool": path.resolve().parent / config.spool})

@@ -10,8 +10,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from config.agent import Broker
-from config.documents import load_yaml
+from config.documents import read_yaml, validate
 from config.meters import MeterRecord
+from config.profile import with_profile_paths
 from config.strict import (
     Id,
     Loc,
@@ -202,4 +203,6 @@ def load_hq(path: Path) -> HqConfig:
     ConfigError
         If anything in it is wrong, with file, line and key.
     """
-    return load_yaml(path / "hq.yaml" if path.is_dir() else path, HqConfig)
+    file = path / "hq.yaml" if path.is_dir() else path
+    data, lines = read_yaml(file)
+    return validate(with_profile_paths(data, file.parent), lines, HqConfig)

@@ -96,7 +96,7 @@ class InstallationRecord(Model):
             full_scale_kw=self.full_scale_kw,
             accuracy_class=self.accuracy_class,
             calibration_until=self.calibration_until,
-            profile=self.profile or "",
+            profile=load_profile(self.profile).id if self.profile else "",
             evidence=self.evidence,
         )
 

@@ -222,9 +222,27 @@ def profile_digest(id_or_path: str | Path) -> str:
     return _load(str(id_or_path))[1]
 
 
+def with_profile_paths(data: Any, folder: Path) -> Any:
+    """Return a document's data with the paths of one's own profiles taken relative to its folder."""
+    if isinstance(data, dict):
+        return {
+            key: str(folder / value)
+            if key == "profile" and _is_path(value)
+            else with_profile_paths(value, folder)
+            for key, value in data.items()
+        }
+    if isinstance(data, tuple):
+        return tuple(with_profile_paths(item, folder) for item in data)
+    return data
+
+
+def _is_path(name: object) -> bool:
+    return isinstance(name, str) and name.endswith((".yaml", ".yml"))
+
+
 @cache
 def _load(id_or_path: str) -> tuple[Profile, str]:
-    if id_or_path.endswith((".yaml", ".yml")):
+    if _is_path(id_or_path):
         path = Path(id_or_path)
     else:
         known = profile_ids()

@@ -10,6 +10,7 @@ from config.agent import AgentConfig
 from config.loading import load_agent, profile_digest
 from core.delivery.frames import Lane
 
+CASES = Path(__file__).parents[2] / "cases" / "bad_configuration"
 CONFIG = """
 agent: aoba-1
 site: aoba
@@ -76,3 +77,15 @@ def test_units_behind_one_gateway_share_its_socket(tmp_path: Path) -> None:
     sources = open_sources(configured(tmp_path), now_ms=lambda: 0)
     assert set(sources) == {"RCV", "FUR", "CEL-DC"}
     assert sources["RCV"].__dict__["_line"] is sources["FUR"].__dict__["_line"]
+
+
+def test_a_profile_of_ones_own_stands_beside_the_configuration_and_travels_by_its_id(tmp_path: Path) -> None:
+    (tmp_path / "meter_x.yaml").write_text(
+        (CASES / "meter_x.yaml").read_text(encoding="utf-8"), encoding="utf-8"
+    )
+    path = tmp_path / "agent.yaml"
+    path.write_text(CONFIG.replace("profile: abb_b23", "profile: ./meter_x.yaml"), encoding="utf-8")
+    rows = point_tables(load_agent(path))[Lane.REGISTERS].rows
+    assert [(row.point, row.profile) for row in rows if row.point.startswith("FUR")] == [
+        ("FUR.active_energy_import", "meter_x")
+    ]
