@@ -243,7 +243,6 @@ class AgentConfig(Model):
     spool: FilePath = Path("spool")
     registers: RegistersLane = RegistersLane()
     samples: SamplesLane = SamplesLane()
-    metrics_port: Port | None = None
     devices: Annotated[tuple[Device, ...], Field(min_length=1)]
 
     def problems(self) -> Iterator[Problem]:
