@@ -59,4 +59,5 @@ def _energy_wh(energy: Mapping[str, Any]) -> Decimal:
     if len(energy["installations"]) != 1:  # exchanged inside the month: the registers do not subtract
         return Decimal(energy["wh"])
     start, end = (Decimal(str(boundary["accumulated"])) for boundary in energy["boundaries"])
-    return (end - start) * Decimal(energy["installations"][0]["multiplier_wh"])
+    step_wh = Decimal(energy["resolution"]) * Decimal(energy["installations"][0]["multiplier_wh"])
+    return (end - start) * step_wh

@@ -128,12 +128,17 @@ def _term(sheet: Sheet, figure: Figure, language: Language) -> Term:
     )
 
 
+def step_wh(energy: Figure) -> Fraction:
+    """Return what one step of a register stands for [Wh], by the first installation of the month."""
+    return Fraction(energy.facts["resolution"]) * Fraction(energy.facts["installations"][0]["multiplier_wh"])
+
+
 def _registers(energy: Figure, language: Language) -> Iterator[Term]:
     """Yield the difference of the registers, where one meter with one multiplier measured the whole month."""
     if energy.value is None or len(energy.facts["installations"]) != 1:
         return
     start, end = energy.facts["boundaries"]
-    kwh = Fraction(energy.facts["installations"][0]["multiplier_wh"]) / 1000
+    kwh = step_wh(energy) / 1000
     difference = Fraction(end["count"] - start["count"])
     if difference * kwh != energy.value:
         return  # the register rolled over: it does not subtract plainly

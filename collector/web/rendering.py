@@ -11,7 +11,7 @@ import jinja2
 from collector.report.numbers import written_out
 from collector.report.sheet import Figure
 from collector.web import wording, words
-from collector.web.figure_view import Edge, edges
+from collector.web.figure_view import Edge, edges, step_wh
 from collector.web.language import CODES, Language
 from core.carbon.rounding import Rounding
 
@@ -93,7 +93,7 @@ def _filters(language: Language) -> dict[str, Any]:
         return language.sign(written_out(Fraction(wh) / 1000))
 
     def counts_kwh(counts: str, energy: Figure) -> str:
-        return kwh(str(Fraction(counts) * Fraction(energy.facts["installations"][0]["multiplier_wh"])))
+        return kwh(str(Fraction(counts) * step_wh(energy)))
 
     def told(edge: Edge) -> str:
         return _told(edge, language)
