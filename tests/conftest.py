@@ -7,10 +7,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests import servers
 from tests.parts import CHROMIUM, MISSING, require
 from tests.servers import BrokerProcess, InfluxServer
+
+# A property is about what holds, not about how fast a busy machine shows it.
+settings.register_profile("seiren", deadline=None)
+settings.load_profile("seiren")
 
 
 @pytest.fixture

@@ -137,7 +137,7 @@ def test_what_is_on_record_of_earlier_times_changes_no_energy(
 def test_turns_that_are_worth_no_whole_wh_still_leave_no_month_with_another_figure() -> None:
     """Half a Wh per count and an odd turn: with and without the turns before it, each hour is the same."""
     spec = CounterSpec(POINT, wrap_at=101)
-    readings = [Reading(POINT, hour * HOUR_MS, hour * 34 % 101) for hour in range(24)]
+    readings = [Reading(POINT, hour * HOUR_MS, hour * 33 % 101) for hour in range(24)]
     hours = [hour * HOUR_MS for hour in range(20, 24)]
     known = series(build_counter(readings, spec), [installed(Fraction(1, 2))], hours)
     for since in range(20):
