@@ -1,0 +1,171 @@
+"""The session against real brokers: it comes back by itself, and hides nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from core.errors import Unreachable
+from core.runtime.mqtt import MqttSession, Publication
+from tests.servers import BrokerProcess
+
+
+class Ear:
+    """Hears messages, and lets a test wait for one."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[str, bytes]] = []
+        self._stirred = asyncio.Event()
+
+    def __call__(self, topic: str, payload: bytes) -> None:
+        self.heard.append((topic, payload))
+        self._stirred.set()
+
+    async def until(self, condition: Callable[[], bool], within_s: float = 15.0) -> None:
+        async with asyncio.timeout(within_s):
+            while not condition():
+                self._stirred.clear()
+                await self._stirred.wait()
+
+
+@asynccontextmanager
+async def running(broker: BrokerProcess, name: str, **options: Any) -> AsyncIterator[MqttSession]:
+    """A session that is connected."""
+    ready = asyncio.Event()
+    then: Callable[[], Awaitable[None]] | None = options.pop("on_connected", None)
+
+    async def connected() -> None:
+        if then is not None:
+            await then()
+        ready.set()
+
+    session = MqttSession(broker.host, broker.port, name, on_connected=connected, **options)
+    task = asyncio.create_task(session.run())
+    try:
+        async with asyncio.timeout(15):
+            await ready.wait()
+        yield session
+    finally:
+        await session.close()
+        await task
+
+
+async def test_messages_arrive_once_in_order_and_are_acknowledged(broker: BrokerProcess) -> None:
+    ear = Ear()
+    async with (
+        running(broker, "ear", subscriptions=["t/+"], on_message=ear),
+        running(broker, "mouth") as mouth,
+    ):
+        await asyncio.gather(*(mouth.publish("t/a", b"%d" % i) for i in range(500)))
+        await ear.until(lambda: len(ear.heard) >= 500)
+    assert ear.heard == [("t/a", b"%d" % i) for i in range(500)]
+
+
+async def test_a_killed_broker_loses_the_connection_and_gets_its_subscribers_back(
+    broker: BrokerProcess,
+) -> None:
+    ear = Ear()
+    connections = 0
+    lost = asyncio.Event()
+
+    async def greet() -> None:
+        nonlocal connections
+        connections += 1
+        if connections > 1:
+            await session.publish("t/a", b"again")
+
+    async with running(
+        broker, "ear", subscriptions=["t/+"], on_message=ear, on_connected=greet, on_disconnected=lost.set
+    ) as session:
+        await session.publish("t/a", b"once")
+        await ear.until(lambda: ("t/a", b"once") in ear.heard)
+        await asyncio.to_thread(broker.kill)
+        await asyncio.wait_for(lost.wait(), 5)
+        assert not session.connected
+        with pytest.raises(Unreachable):
+            session.publish("t/a", b"into the void")
+        await asyncio.to_thread(broker.start)
+        await ear.until(lambda: ("t/a", b"again") in ear.heard)
+    assert ("t/a", b"into the void") not in ear.heard
+    assert connections == 2
+
+
+async def test_a_publication_under_way_when_the_connection_ends_fails(mosquitto: BrokerProcess) -> None:
+    async with running(mosquitto, "mouth") as session:
+        publication = session.publish("t/a", b"x" * 1_000_000)
+        await asyncio.to_thread(mosquitto.kill)
+        with pytest.raises(Unreachable):
+            await publication
+        await asyncio.to_thread(mosquitto.start)
+
+
+@pytest.mark.parametrize("in_order", [True, False])
+async def test_the_will_is_published_when_the_connection_is_cut_and_not_on_leave(
+    mosquitto: BrokerProcess, in_order: bool
+) -> None:
+    ear = Ear()
+    async with running(mosquitto, "ear", subscriptions=["t/+"], on_message=ear) as other:
+        ready = asyncio.Event()
+
+        async def connected() -> None:
+            ready.set()
+
+        session = MqttSession(
+            mosquitto.host,
+            mosquitto.port,
+            "mortal",
+            will=lambda: Publication("t/will", b"gone", retain=True),
+            on_connected=connected,
+        )
+        task = asyncio.create_task(session.run())
+        await asyncio.wait_for(ready.wait(), 10)
+        if in_order:
+            await session.close()
+            await task
+            await other.publish("t/end", b"")
+            await ear.until(lambda: ("t/end", b"") in ear.heard)
+        else:
+            task.cancel()
+            await ear.until(lambda: bool(ear.heard))
+    assert (("t/will", b"gone") in ear.heard) is not in_order
+
+
+async def test_an_error_in_a_callback_ends_the_run_and_is_not_swallowed(mosquitto: BrokerProcess) -> None:
+    def stumble(topic: str, payload: bytes) -> None:
+        raise ZeroDivisionError(topic)
+
+    async def provoke() -> None:
+        session.publish("t/a", b"")
+
+    session = MqttSession(
+        mosquitto.host,
+        mosquitto.port,
+        "clumsy",
+        subscriptions=["t/+"],
+        on_message=stumble,
+        on_connected=provoke,
+    )
+    with pytest.raises(ZeroDivisionError):
+        await asyncio.wait_for(session.run(), 10)
+
+
+async def test_nobody_there_is_tried_again_until_somebody_is(mosquitto: BrokerProcess) -> None:
+    mosquitto.kill()
+    ready = asyncio.Event()
+
+    async def connected() -> None:
+        ready.set()
+
+    session = MqttSession(mosquitto.host, mosquitto.port, "patient", on_connected=connected)
+    task = asyncio.create_task(session.run())
+    await asyncio.sleep(0)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(ready.wait(), 0.3)
+    await asyncio.to_thread(mosquitto.start)
+    await asyncio.wait_for(ready.wait(), 10)
+    await session.close()
+    await asyncio.wait_for(task, 5)
