@@ -14,6 +14,7 @@ import typer
 
 from config.loading import load_agent
 from core.errors import UsageError
+from simulators.broker import BROKERS
 from simulators.demo import FAULTS, WORKS_MONTH, DemoOptions, Outcome, run_demo, seiren_command
 from simulators.folder import InfluxAccess
 from simulators.run import simulate as run_simulation
@@ -44,6 +45,7 @@ def demo(
     influx_token: Annotated[
         str | None, typer.Option(help="Its token.", envvar="SEIREN_INFLUX_TOKEN", show_envvar=True)
     ] = None,
+    broker: Annotated[str, typer.Option(help=f"MQTT broker: {' or '.join(BROKERS)}.")] = BROKERS[0],
     fault: Annotated[
         list[str] | None,
         typer.Option(help=f"Kill a process once, at a seeded moment: {', '.join(FAULTS)}."),
@@ -65,6 +67,7 @@ def demo(
         store=store.value,
         influx=influx,
         faults=tuple(name for text in fault or () for name in text.split(",")),
+        broker=broker,
     )
     outcome = asyncio.run(_until_ended(run_demo(options, seiren_command())))
     _report(options, outcome)

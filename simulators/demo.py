@@ -16,7 +16,7 @@ from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from config.loading import load_agent, load_hq
+from config.loading import load_agent
 from core.errors import OutsideError, UsageError
 from core.timeline import Interval
 from simulators.broker import broker_command
@@ -56,6 +56,8 @@ class DemoOptions:
         An InfluxDB 2 that runs already; None: start one where `store` asks for it.
     faults
         Some of `FAULTS`, each striking once.
+    broker
+        One of `simulators.broker.BROKERS`.
     """
 
     out: Path
@@ -65,6 +67,7 @@ class DemoOptions:
     store: str
     influx: InfluxAccess | None
     faults: tuple[str, ...]
+    broker: str = "nats"
 
     @property
     def covers_a_month(self) -> bool:
@@ -153,7 +156,10 @@ class _Run:
         path = str(self.folder.path)
         broker_port, conductor_port = free_ports(2)
         broker = broker_command(
-            self.folder.path / "broker", mqtt_port=self.folder.mqtt_port, port=broker_port
+            self.options.broker,
+            self.folder.path / "broker",
+            mqtt_port=self.folder.mqtt_port,
+            port=broker_port,
         )
         await self.children.start("broker", broker)
         await self.children.start("simulator", self._simulate(conductor_port))
@@ -181,23 +187,15 @@ class _Run:
             running_s = time.monotonic() - started_s
         for name in (*(config.stem for config in self.folder.agents), "collector"):
             await self.children.stop(name)
-        report = await (self._month() if self.options.covers_a_month else self._year())
-        return Outcome(running_s, stored, report)
+        return Outcome(running_s, stored, await self._shown())
 
-    async def _month(self) -> str:
-        """Return the month's report, and leave its statement in the folder."""
+    async def _shown(self) -> str:
+        """Return the report of the month or year; a month's statement is left in the folder."""
         show = [*self.seiren, "month", "show", str(self.folder.path), self.options.month]
-        statement = await self.children.run("seiren month show", [*show, "--format", "json"])
-        (self.folder.path / "statement.json").write_text(statement, encoding="utf-8")
+        if self.options.covers_a_month:
+            statement = await self.children.run("seiren month show", [*show, "--format", "json"])
+            (self.folder.path / "statement.json").write_text(statement, encoding="utf-8")
         return await self.children.run("seiren month show", show)
-
-    async def _year(self) -> str:
-        """Return the energy of each meter by months."""
-        site = load_hq(self.folder.path).sites[0]
-        year = int(self.options.month)
-        grid = ["--from", f"{year}-01-01", "--to", f"{year + 1}-01-01", "--grid", "month"]
-        energy = [*self.seiren, "energy", str(self.folder.path), site.id]
-        return await self.children.run("seiren energy", [*energy, *grid])
 
     def _simulate(self, port: int) -> list[str]:
         command = [*self.seiren, "simulate", *map(str, self.folder.agents)]

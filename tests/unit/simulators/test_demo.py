@@ -125,8 +125,24 @@ def test_months_and_years_have_names() -> None:
     assert (title("2024-02"), title("2018")) == ("February 2024", "2018")
 
 
-def test_the_broker_keeps_its_messages_in_the_demos_folder(tmp_path: Path) -> None:
-    program, _, config = broker_command(tmp_path / "broker", mqtt_port=1, port=2)
-    assert Path(program).name == "nats-server"
-    text = Path(config).read_text()
-    assert str(tmp_path / "broker") in text and "127.0.0.1:1" in text
+@pytest.mark.parametrize(("kind", "program"), [("nats", "nats-server"), ("mosquitto", "mosquitto")])
+def test_the_broker_keeps_its_messages_in_the_demos_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, program: str
+) -> None:
+    monkeypatch.setattr("simulators.broker.shutil.which", lambda name, **_: f"/usr/bin/{name}")
+    command = broker_command(kind, tmp_path / "broker", mqtt_port=51, port=52)
+    assert Path(command[0]).name == program
+    text = Path(command[-1]).read_text()
+    assert str(tmp_path / "broker") in text
+    assert "127.0.0.1:51" in text or "listener 51 127.0.0.1" in text
+
+
+def test_a_broker_that_is_unknown_or_not_installed_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UsageError, match="Not a broker"):
+        broker_command("pigeon", tmp_path, mqtt_port=51, port=52)
+    monkeypatch.setattr("simulators.broker.shutil.which", lambda *_, **__: None)
+    with pytest.raises(OutsideError) as caught:
+        broker_command("mosquitto", tmp_path, mqtt_port=51, port=52)
+    assert "apt-get" in caught.value.next
