@@ -105,23 +105,6 @@ class Spool:
                 self._failed = error
                 raise
 
-    async def run(self, every_s: float = 1.0) -> None:
-        """Flush again and again, until cancelled or the disk refuses.
-
-        Parameters
-        ----------
-        every_s
-            Real time between two flushes: what a power cut can cost [s].
-
-        Raises
-        ------
-        OutsideError
-            If the disk refuses.
-        """
-        while True:
-            await asyncio.sleep(every_s)
-            await self.flush()
-
     async def close(self) -> None:
         """Flush, enter this run as ended in order, and let others use the folder.
 

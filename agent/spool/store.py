@@ -60,13 +60,18 @@ class FrameStore:
                 lane: sum(entry.readings for entry in self._table if entry.lane == lane) for lane in Lane
             }
             self._kept_tables = {file.stem for file in (path / "tables").glob("*.json")}
-            self.backlog: tuple[Written, ...] = tuple(recovered.written)
+            self._backlog = recovered.written
             self.damage: tuple[tuple[Stream, Gone], ...] = tuple(recovered.damage)
             for segment in recovered.segments:
                 self._segments.setdefault(segment.stream, []).append(segment)
             for segment in recovered.segments:
                 if not segment.intact:  # the process ended between the reason and the unlinking
                     self._remove(segment)
+
+    def take_backlog(self) -> list[Written]:
+        """Return the frames that were on disk when the store was opened; a second call returns none."""
+        backlog, self._backlog = self._backlog, []
+        return backlog
 
     def end(self, lane: Lane) -> tuple[int, int]:
         """Return how many frames and readings this run has made durable in a lane [1]."""

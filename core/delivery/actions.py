@@ -99,6 +99,7 @@ class GiveUp:
     lane: Lane
     epoch: str
     at: int
+    frame_id: str
     why: str
 
 

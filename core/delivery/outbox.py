@@ -238,4 +238,4 @@ class Outbox:
         lives = self._refusals[shelf.epoch, at] = self._refusals.get((shelf.epoch, at), 0) + 1
         if lives >= REFUSALS:
             del self._refusals[shelf.epoch, at]
-            yield GiveUp(self._lane, shelf.epoch, at, why)
+            yield GiveUp(self._lane, shelf.epoch, at, frame_id, why)

@@ -77,14 +77,14 @@ class Sender:
         self._lanes[lane].gone(epoch, first, end)
 
     def on_connected(self, now_ms: int) -> None:
-        """Begin anew on a connection: nobody is known to be alive, and the head is due."""
+        """Begin on a connection: the head is due."""
         self._connected = True
-        self._alive_until_ms = 0
         self._head_due_ms = now_ms
 
     def on_disconnected(self) -> None:
-        """Take back what is under way: whether it arrived is unknown."""
+        """Take back what is under way, for whether it arrived is unknown; nobody is known to be alive."""
         self._connected = False
+        self._alive_until_ms = 0
         for outbox in self._lanes.values():
             outbox.take_back()
 
