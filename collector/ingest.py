@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from typing import ParamSpec
 
@@ -52,9 +53,9 @@ class Ingest:
         store: ReadingStore,
         *,
         life: Callable[[], str],
-        publish: Callable[[Sequence[Answer]], Awaitable[None]],
+        publish: Callable[[Sequence[Answer]], None],
         committed: Callable[[], None],
-        ledger_lost: Callable[[], Awaitable[None]],
+        ledger_lost: Callable[[], None],
     ) -> None:
         self._intake = intake
         self._store = store
@@ -64,7 +65,13 @@ class Ingest:
         self._ledger_lost = ledger_lost
         self._registers = Inbox()
         self._samples = Inbox()
+        self._store_trouble = Trouble(_LOG, f"{store.identity} takes samples again")
+        self._store_rests_until_s = math.inf
         self.dropped = 0
+
+    def let_samples_in(self) -> None:
+        """Take samples from now on: the reading store is open."""
+        self._store_rests_until_s = 0.0
 
     def hear(self, topic: str, payload: bytes) -> None:
         """Take a message; never blocks. What cannot wait here is dropped, and its agent sends it again."""
@@ -75,21 +82,16 @@ class Ingest:
     async def run(self) -> None:
         """Work until `close`, and through what waits then."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._serve(self._registers, self._take_registers, "the ledger works again"))
-            tasks.create_task(self._serve(self._samples, self._take_samples, "samples are stored again"))
+            tasks.create_task(self._serve(self._registers, self._take_registers))
+            tasks.create_task(self._serve(self._samples, self._take_samples))
 
     def close(self) -> None:
         """Take no more messages."""
         self._registers.close()
         self._samples.close()
 
-    async def _serve(
-        self,
-        inbox: Inbox,
-        take: Callable[[Sequence[Message]], Awaitable[None]],
-        works_again: str,
-    ) -> None:
-        trouble = Trouble(_LOG, works_again)
+    async def _serve(self, inbox: Inbox, take: Callable[[Sequence[Message]], Awaitable[None]]) -> None:
+        trouble = Trouble(_LOG, "the ledger works again")
         while batch := await inbox.take():
             try:
                 await take(batch)
@@ -107,13 +109,25 @@ class Ingest:
     async def _take_samples(self, batch: Sequence[Message]) -> None:
         heard = await asyncio.to_thread(self._intake.sort, batch)
         await self._commit(Sorted(heard.part(Table).arrivals, heard.garbage))
-        data, more = heard.part(Data), True
+        if asyncio.get_running_loop().time() >= self._store_rests_until_s:
+            await self._store_samples(heard.part(Data))
+        await self._commit(heard.part(Inventory))
+
+    async def _store_samples(self, data: Sorted) -> None:
+        """Commit frames once the store holds their rows; while it fails they are left to their agents."""
+        more = True
         while more:
             decided = await asyncio.to_thread(self._intake.decide_samples, data, self._life())
-            rejected = (await self._store.write(decided.rows)).rejected if decided.rows else ()
+            try:
+                rejected = (await self._store.write(decided.rows)).rejected if decided.rows else ()
+            except OutsideError as error:
+                pause_s = self._store_trouble.failed(error)
+                self._store_rests_until_s = asyncio.get_running_loop().time() + pause_s
+                return
+            if decided.rows:
+                self._store_trouble.worked()
             await self._answer(self._intake.commit_samples, decided, rejected)
             data, more = Sorted(), decided.more
-        await self._commit(heard.part(Inventory))
 
     async def _commit(self, heard: Sorted) -> None:
         if heard:
@@ -124,7 +138,7 @@ class Ingest:
         try:
             answers = await asyncio.to_thread(commit, *args, **kwargs)
         except OutsideError:
-            await self._ledger_lost()
+            self._ledger_lost()
             raise
         self._committed()
-        await self._publish(answers)
+        self._publish(answers)

@@ -6,6 +6,7 @@ import logging
 import random
 
 from core.errors import OutsideError
+from core.runtime.logs import facts
 
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
@@ -30,7 +31,7 @@ class Trouble:
     def failed(self, error: OutsideError) -> float:
         """Note a failure; return how long to wait before the next attempt [s], with jitter."""
         if self._failures == 0:
-            self._log.warning("%s", error.render())
+            self._log.warning(error.what, extra=facts(error))
         self._failures += 1
         longest = min(_FIRST_PAUSE_S * 2.0 ** min(self._failures - 1, 10), _LONGEST_PAUSE_S)
         return longest * random.uniform(0.5, 1.0)
@@ -38,5 +39,5 @@ class Trouble:
     def worked(self) -> None:
         """Note that it works."""
         if self._failures:
-            self._log.warning("%s", self._works_again)
+            self._log.warning(self._works_again)
         self._failures = 0

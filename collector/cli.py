@@ -1,0 +1,189 @@
+"""`seiren collector …` and the commands that ask a ledger: import, count, energy, factors, tail."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from collector import counting, energies, status
+from collector.factor_list import factor_report
+from collector.figures import months_with_data
+from collector.imports import FUEL_COLUMNS, PRODUCTION_COLUMNS, Imported, import_activity, import_production
+from collector.ledger import Ledger
+from collector.records import find_meters
+from collector.service import open_ledger, serve
+from collector.table import Form
+from collector.tail import follow
+from config.hq import HqConfig, load_hq
+from core.errors import AnswerIsNo, UsageError
+from core.runtime.logs import start_logging
+from core.timeline import Interval, month, parse_local
+
+DEFAULT_FOLDER = Path("demo-out")
+
+Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The ledger's folder, with its hq.yaml.")]
+LedgerOption = Annotated[Path, typer.Option("--ledger", metavar="FOLDER", help="The ledger's folder.")]
+FormOption = Annotated[Form, typer.Option("--format", help="table, json or csv.")]
+
+app = typer.Typer(no_args_is_help=True, help="Receive readings from agents, and keep the ledger.")
+imports = typer.Typer(no_args_is_help=True, help="Bring fuel and production lines into the ledger.")
+factors = typer.Typer(no_args_is_help=True, help="The emission factors on offer.")
+
+
+class LogForm(StrEnum):
+    """How logs are written."""
+
+    HUMAN = "human"
+    JSON = "json"
+
+
+@app.command()
+def run(
+    folder: Folder,
+    log: Annotated[LogForm, typer.Option(help="Logs for people, or as JSON lines.")] = LogForm.HUMAN,
+) -> None:
+    """Receive readings until told to stop (SIGTERM or Ctrl-C)."""
+    hq = _hq(folder)
+    start_logging(log.value)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(serve(folder, hq))
+
+
+@app.command("status")
+def show_status(folder: Folder = DEFAULT_FOLDER, form: FormOption = Form.TABLE) -> None:
+    """Show what the ledger holds, how far the reading store is, and what was set aside."""
+    with _ledger(folder) as (ledger, hq):
+        typer.echo(status.status_report(ledger, hq, folder, form))
+
+
+def count(folder: Folder = DEFAULT_FOLDER, form: FormOption = Form.TABLE) -> None:
+    """Show whether every reading taken is stored, waiting or named lost; exit 1 if not."""
+    with _ledger(folder) as (ledger, _):
+        counts = ledger.counts()
+    typer.echo(counting.count_report(counts, form))
+    if not counting.closes(counts):
+        raise typer.Exit(AnswerIsNo.exit_code)
+
+
+def energy(
+    name: Annotated[
+        str, typer.Argument(metavar="POINT|SITE", help="Point, meter, or a site's boundary set.")
+    ],
+    start: Annotated[
+        str | None, typer.Option("--from", metavar="TIME", help="2024-02-01 or 2024-02-01T08:30, local.")
+    ] = None,
+    end: Annotated[str | None, typer.Option("--to", metavar="TIME", help="Not part of the interval.")] = None,
+    grid: Annotated[energies.Grid, typer.Option(help="30min, day or month.")] = energies.Grid.DAY,
+    folder: LedgerOption = DEFAULT_FOLDER,
+    form: FormOption = Form.TABLE,
+) -> None:
+    """Show energy from registers; without --from and --to that of the newest month."""
+    with _ledger(folder) as (ledger, hq):
+        zone = find_meters(hq, name)[0][0].time_zone
+        if start is not None and end is not None:
+            interval = Interval(parse_local(start, zone), parse_local(end, zone))
+        elif start is not None or end is not None:
+            raise UsageError(
+                "--from and --to belong together", next="give both, or neither for the newest month"
+            )
+        else:
+            known = months_with_data(ledger, hq)
+            if not known:
+                raise UsageError("the ledger has no reading yet", where=str(folder))
+            interval = month(known[-1], zone)
+        rows, whole = energies.amounts(ledger, hq, name, interval, grid)
+    typer.echo(energies.energy_report(name, rows, whole, zone, form))
+
+
+@imports.command()
+def activity(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help=f"CSV: {','.join(FUEL_COLUMNS)}.")],
+    folder: LedgerOption = DEFAULT_FOLDER,
+) -> None:
+    """Add fuel lines. Bad lines are named and left out; the same file again adds nothing."""
+    _import(import_activity, file, folder)
+
+
+@imports.command()
+def production(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help=f"CSV: {','.join(PRODUCTION_COLUMNS)}.")],
+    folder: LedgerOption = DEFAULT_FOLDER,
+) -> None:
+    """Add production lines. Bad lines are named and left out; the same file again adds nothing."""
+    _import(import_production, file, folder)
+
+
+@factors.callback()
+def about_factors() -> None:
+    """The emission factors on offer."""
+
+
+@factors.command("list")
+def list_factors(form: FormOption = Form.TABLE) -> None:
+    """Show all shipped factors with their values, confidence and sources."""
+    typer.echo(factor_report(form))
+
+
+def tail(
+    folder: Folder = DEFAULT_FOLDER,
+    readings: Annotated[bool, typer.Option("--readings", help="Also show each reading.")] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="End after so many messages.")] = None,
+) -> None:
+    """Show the messages on the broker readably, as they pass."""
+    hq = _hq(folder)
+    start_logging()
+    asyncio.run(follow(folder, hq, typer.echo, readings=readings, limit=limit))
+
+
+def _import(bring: Callable[[Path, Ledger, HqConfig], Imported], file: Path, folder: Path) -> None:
+    with _ledger(folder, create=True) as (ledger, hq):
+        done = bring(file, ledger, hq)
+    for error in done.bad:
+        typer.echo(error.render() + "\n", err=True)
+    known = f", {done.known} there already" if done.known else ""
+    aside = f", {len(done.bad)} set aside" if done.bad else ""
+    typer.echo(f"{file.name}: {done.added} lines added{known}{aside}")
+    if done.bad:
+        raise typer.Exit(AnswerIsNo.exit_code)
+
+
+@contextmanager
+def _ledger(folder: Path, *, create: bool = False) -> Iterator[tuple[Ledger, HqConfig]]:
+    hq = _hq(folder)
+    ledger = open_ledger(folder, hq, create=create)
+    try:
+        yield ledger, hq
+    finally:
+        ledger.close()
+
+
+def _hq(folder: Path) -> HqConfig:
+    if not folder.is_dir():
+        raise UsageError(
+            "there is no such folder",
+            where=str(folder),
+            cause="" if folder != DEFAULT_FOLDER else "no folder was named, and no demo has run here",
+            next="name the ledger's folder, or make one: seiren demo",
+        )
+    if not (folder / "hq.yaml").is_file():
+        raise UsageError(
+            "this folder has no hq.yaml, so it is no ledger's",
+            where=str(folder),
+            next="write hq.yaml as docs/guide-hq.md shows, or name another folder",
+        )
+    return load_hq(folder)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return uvloop's loops where it is installed."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop

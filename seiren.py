@@ -1,0 +1,136 @@
+"""The front door: one command, whose parts are loaded when they are asked for.
+
+An agent's machine has the base install only; a command whose part is not installed says how to get it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, MutableMapping
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any, NamedTuple, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+from core.errors import SeirenError, UsageError
+
+
+class _Part(NamedTuple):
+    """Where a command lives, and the extra that brings what it needs."""
+
+    module: str
+    name: str
+    extra: str = ""
+    hidden: bool = False
+
+
+_PARTS: Mapping[str, _Part] = MappingProxyType(
+    {
+        "demo": _Part("simulators.cli", "demo", "demo"),
+        "agent": _Part("agent.cli", "app"),
+        "collector": _Part("collector.cli", "app", "collector"),
+        "import": _Part("collector.cli", "imports", "collector"),
+        "month": _Part("collector.report.cli", "app", "collector"),
+        "count": _Part("collector.cli", "count", "collector"),
+        "energy": _Part("collector.cli", "energy", "collector"),
+        "factors": _Part("collector.cli", "factors", "collector"),
+        "tail": _Part("collector.cli", "tail", "collector"),
+        "web": _Part("collector.web.cli", "web", "hq"),
+        "simulate": _Part("simulators.cli", "simulate", "demo", hidden=True),
+    }
+)
+_OURS = ("agent", "collector", "config", "core", "simulators")
+
+
+class _Commands(MutableMapping[str, Any]):
+    """The commands by name; a command's module is imported when the command is looked at."""
+
+    def __init__(self) -> None:
+        self._loaded: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._loaded:
+            self._loaded[name] = _load(name, _PARTS[name])
+        return self._loaded[name]
+
+    def __setitem__(self, name: str, command: Any) -> None:
+        self._loaded[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        del self._loaded[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_PARTS)
+
+    def __len__(self) -> int:
+        return len(_PARTS)
+
+
+class _Front(TyperGroup):
+    """The group of all commands."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands = _Commands()
+
+
+app = typer.Typer(
+    cls=_Front,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+@app.callback()
+def seiren() -> None:
+    """From power meters to a month's CO2 that an auditor can follow back to the register."""
+
+
+def main() -> None:
+    """Run a command; errors are told in words, and exit codes are 0 done, 1 no, 2 wrong use, 3 outside."""
+    try:
+        app()
+    except SeirenError as error:
+        sys.stderr.write(error.render() + "\n")
+        sys.exit(error.exit_code)
+
+
+def _load(name: str, part: _Part) -> Any:
+    """Return a command, or one that says what is missing here."""
+    try:
+        found = getattr(import_module(part.module), part.name)
+    except ModuleNotFoundError as error:
+        if not part.extra or error.name is None or error.name.partition(".")[0] in _OURS:
+            raise
+        return _missing(name, part, error.name)
+    if not isinstance(found, typer.Typer):
+        alone = typer.Typer(rich_markup_mode=None)
+        alone.command(name, hidden=part.hidden)(found)
+        return typer.main.get_command(alone)
+    command = typer.main.get_command(found)
+    command.name = name
+    return command
+
+
+def _missing(name: str, part: _Part, module: str) -> Any:
+    """Return a command in the place of one that cannot be loaded; it takes any arguments."""
+    install = f'pip install "seiren[{part.extra}]"'
+
+    def explain() -> NoReturn:
+        raise UsageError(
+            f"`seiren {name}` needs the extra {part.extra!r}, which is not installed here",
+            evidence=f"no module {module}",
+            cause="the base install is what an agent needs",
+            next=install,
+        )
+
+    alone = typer.Typer(rich_markup_mode=None)
+    anything = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+    alone.command(
+        name, hidden=part.hidden, help=f"Not installed here: {install}.", context_settings=anything
+    )(explain)
+    return typer.main.get_command(alone)
