@@ -1,0 +1,97 @@
+"""A ledger in memory: what a `Decision` says, and nothing else. Copies of it are backups."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from core.delivery.count import Count, count_epoch
+from core.delivery.frames import Frame, Lane, Stream
+from core.delivery.holdings import (
+    Decision,
+    DeliveryEvent,
+    EpochRow,
+    FrameState,
+    HeldFrame,
+    KeptFrame,
+    LaneRow,
+)
+from core.delivery.messages import Gone
+from core.delivery.payload import TakenReading
+from core.delivery.ranges import Span
+from core.delivery.tables import PointTable
+
+
+@dataclass
+class MemoryLedger:
+    """Implements `Holdings` over plain containers."""
+
+    kept: dict[str, KeptFrame] = field(default_factory=dict)
+    known_tables: dict[str, PointTable] = field(default_factory=dict)
+    epoch_rows: dict[Stream, EpochRow] = field(default_factory=dict)
+    lane_rows: dict[tuple[str, Lane], LaneRow] = field(default_factory=dict)
+    gone_rows: dict[tuple[Stream, Gone], None] = field(default_factory=dict)
+    events: list[DeliveryEvent] = field(default_factory=list)
+
+    def frames(self, stream: Stream, spans: Sequence[Span]) -> Sequence[HeldFrame]:
+        chosen = [
+            HeldFrame(kept.frame.index, kept.frame.id, kept.frame.n, kept.state)
+            for kept in self.kept.values()
+            if kept.frame.stream == stream and any(a <= kept.frame.index < b for a, b in spans)
+        ]
+        return sorted(chosen, key=lambda frame: frame.at)
+
+    def tables(self, digests: Collection[str]) -> Mapping[str, PointTable]:
+        return {digest: self.known_tables[digest] for digest in digests if digest in self.known_tables}
+
+    def undecoded(self, table: str) -> Sequence[Frame]:
+        return [
+            kept.frame
+            for kept in self.kept.values()
+            if kept.state is FrameState.UNDECODED and kept.frame.table == table
+        ]
+
+    def epochs(self, agent: str, lane: Lane) -> Sequence[EpochRow]:
+        return [row for row in self.epoch_rows.values() if row.stream[:2] == (agent, lane)]
+
+    def owner(self, epoch: str) -> tuple[str, str] | None:
+        owners = (
+            (row.site, row.stream.agent) for row in self.epoch_rows.values() if row.stream.epoch == epoch
+        )
+        return next(owners, None)
+
+    def lane(self, agent: str, lane: Lane) -> LaneRow | None:
+        return self.lane_rows.get((agent, lane))
+
+    def commit(self, decision: Decision) -> None:
+        for kept in decision.frames + decision.decoded:
+            self.kept[kept.frame.id] = kept
+        self.known_tables.update((table.digest, table) for table in decision.tables)
+        self.epoch_rows.update((row.stream, row) for row in decision.epochs)
+        self.lane_rows.update(((row.agent, row.lane), row) for row in decision.lanes)
+        self.gone_rows.update(dict.fromkeys(decision.gone))
+        self.events += decision.events
+
+    def backup(self) -> MemoryLedger:
+        return MemoryLedger(
+            dict(self.kept),
+            dict(self.known_tables),
+            dict(self.epoch_rows),
+            dict(self.lane_rows),
+            dict(self.gone_rows),
+            list(self.events),
+        )
+
+    def readings(self) -> set[TakenReading]:
+        return {reading for kept in self.kept.values() for reading in kept.readings}
+
+    def counts(self) -> tuple[Count, ...]:
+        return tuple(
+            count_epoch(
+                row,
+                self.lane_rows.get((row.stream.agent, row.stream.lane)),
+                self.frames(row.stream, ((0, 2**53),)),
+                [gone for stream, gone in self.gone_rows if stream == row.stream],
+            )
+            for row in self.epoch_rows.values()
+        )
