@@ -107,13 +107,12 @@ def _load(name: str, part: _Part) -> Any:
         if not part.extra or error.name is None or error.name.partition(".")[0] in _OURS:
             raise
         return _missing(name, part, error.name)
-    if not isinstance(found, typer.Typer):
-        alone = typer.Typer(rich_markup_mode=None)
-        alone.command(name, hidden=part.hidden)(found)
-        return typer.main.get_command(alone)
-    command = typer.main.get_command(found)
-    command.name = name
-    return command
+    front = typer.Typer(add_completion=False, rich_markup_mode=None)
+    if isinstance(found, typer.Typer):
+        front.add_typer(found, name=name)
+        return typer.main.get_group(front).commands[name]
+    front.command(name, hidden=part.hidden)(found)
+    return typer.main.get_command(front)
 
 
 def _missing(name: str, part: _Part, module: str) -> Any:
@@ -128,7 +127,7 @@ def _missing(name: str, part: _Part, module: str) -> Any:
             next=install,
         )
 
-    alone = typer.Typer(rich_markup_mode=None)
+    alone = typer.Typer(add_completion=False, rich_markup_mode=None)
     anything = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
     alone.command(
         name, hidden=part.hidden, help=f"Not installed here: {install}.", context_settings=anything

@@ -10,12 +10,14 @@ from types import NoneType
 from typing import Any
 
 import pytest
+import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from config.agent import AgentConfig
 from config.hq import HqConfig
 from config.profile import Profile
+from seiren import app
 
 PAGE = Path(__file__).parents[2] / "docs/reference.md"
 
@@ -62,3 +64,33 @@ def test_settings(title: str, model: type[BaseModel]) -> None:
         assert not (field.is_required() and rows[key]), f"{key} has no default"
         if isinstance(field.default, int | float | str) and field.default != "":
             assert rows[key].strip('`"') == str(field.default), f"the default of {key}"
+
+
+def commands(node: Any, name: str = "seiren") -> Iterator[tuple[str, Any]]:
+    """Yield each command that is not hidden, by its whole name."""
+    if node.hidden:
+        return
+    if hasattr(node, "commands"):
+        for word, below in node.commands.items():
+            yield from commands(below, f"{name} {word}")
+    else:
+        yield name, node
+
+
+COMMANDS = dict(commands(typer.main.get_command(app)))
+
+
+def test_each_command_has_its_section() -> None:
+    assert set(re.findall(r"^### (.*)$", section("Commands"), re.M)) == COMMANDS.keys()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_arguments_and_options(name: str) -> None:
+    rows = {row.replace("\\|", "|") for row in re.findall(r"^\| `([^`]+)` \|", section(name, "###"), re.M)}
+    assert rows == {
+        max(parameter.opts, key=len)
+        if parameter.param_type_name == "option"
+        else (parameter.metavar or parameter.name).upper()
+        for parameter in COMMANDS[name].params
+        if not parameter.hidden and parameter.name != "help"
+    }

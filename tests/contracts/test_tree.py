@@ -12,7 +12,10 @@ ROOT = Path(__file__).parents[2]
 
 # A module that is longer than this is two modules, unless it is named here with the reason why it is one.
 MODULE_LINES = 300
-LONGER: dict[str, str] = {}
+LONGER = {
+    "config/documents.py": "from YAML text to a model: every step needs the line that each key stands on",
+    "simulators/demo.py": "one run from its first process to its last; its parts have modules of their own",
+}
 
 TEXT = {
     ".cfg",
@@ -71,7 +74,7 @@ def test_modules_stay_short_enough_to_read() -> None:
         if "tests" not in path.relative_to(ROOT).parts
     }
     longer = {name: count for name, count in lines.items() if count > MODULE_LINES}
-    assert longer.keys() == LONGER.keys(), longer
+    assert longer.keys() == LONGER.keys(), f"to be split, named with a reason, or named no longer: {longer}"
 
 
 def test_each_waived_rule_says_why() -> None:
