@@ -39,6 +39,8 @@ REGISTRY = re.compile(
     r"|(?<!emit-)index-url|find-links|GOPROXY\b"
 )
 MACHINE = re.compile(r"(?<![\w.}~*])/(root|work|home)/\w")
+LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)(?:#[^)]*)?\)")
+PAGE = re.compile(r"\bdocs/[\w/-]+\.md\b")
 WAIVER = re.compile(r"# (noqa|type: ignore)(?P<what>: [A-Z0-9, ]+|\[[a-z-, ]+\])?(?P<reason>.*)")
 
 
@@ -65,6 +67,21 @@ def test_no_file_names(what: str, pattern: re.Pattern[str]) -> None:
         if pattern.search(line)
     ]
     assert not found, f"these name {what}"
+
+
+def test_pages_that_are_named_exist() -> None:
+    known = set(tracked(*TEXT))
+    dangling = [
+        f"{where(path, number)}: {target}"
+        for path in tracked(".md", ".py")
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        for target, base in [
+            *((link, path.parent) for link in LINK.findall(line) if path.suffix == ".md"),
+            *((page, ROOT) for page in PAGE.findall(line)),
+        ]
+        if not ((found := (base / target).resolve()).is_dir() or found in known)
+    ]
+    assert not dangling
 
 
 def test_modules_stay_short_enough_to_read() -> None:
