@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol
@@ -78,6 +79,7 @@ class Poller:
 
     async def run(self) -> None:
         """Read the device whenever it is due; never returns."""
+        task = asyncio.current_task()
         with self._clock.pacer():
             now_ms = self._clock.now_ms()
             due = {lane: schedule.next_after(now_ms - 1) for lane, schedule in self._schedules.items()}
@@ -89,6 +91,10 @@ class Poller:
                         if self._clock.now_ms() >= self._not_before_ms:
                             await self._read(lane)
                         due[lane] = self._next(lane, due[lane])
+                if task is not None and task.cancelling():
+                    # Python 3.11's wait_for, which the libraries use, may swallow a cancel when the
+                    # reply arrives in the same moment
+                    raise asyncio.CancelledError
 
     async def close(self) -> None:
         """Let go of the device."""

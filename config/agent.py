@@ -248,6 +248,13 @@ class AgentConfig(Model):
     def problems(self) -> Iterator[Problem]:
         """Yield what is wrong with the devices, alone and together."""
         yield from _twice((("required_ledgers", i), name) for i, name in enumerate(self.required_ledgers))
+        if len(set(self.required_ledgers)) > 1:
+            yield Problem(
+                ("required_ledgers", 1),
+                "An agent delivers to exactly one ledger in this release.",
+                evidence=", ".join(self.required_ledgers),
+                next="name one of them",
+            )
         yield from _twice((("devices", i, "id"), device.id) for i, device in enumerate(self.devices))
         yield from self._shared_addresses()
         for index, device in enumerate(self.devices):

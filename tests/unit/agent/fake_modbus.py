@@ -7,6 +7,7 @@ import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,12 @@ async def fake_meter(answer: Answer) -> AsyncIterator[FakeMeter]:
         finally:
             meter.in_flight -= 1
 
+    serving: set[asyncio.Task[Any]] = set()
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         meter.connections += 1
+        if (task := asyncio.current_task()) is not None:
+            serving.add(task)
         meter._writers.append(writer)
         tasks: list[asyncio.Task[None]] = []
         try:
@@ -102,3 +107,4 @@ async def fake_meter(answer: Answer) -> AsyncIterator[FakeMeter]:
         server.close()
         meter.close_connections()
         await server.wait_closed()
+        await asyncio.gather(*serving)

@@ -148,3 +148,29 @@ async def test_an_error_that_is_no_silence_ends_the_agent_loudly() -> None:
     )
     with pytest.raises(KeyError):
         await poller.run()
+
+
+async def test_a_cancel_that_a_library_swallows_ends_the_poller_all_the_same() -> None:
+    class Swallowing(Meter):
+        async def read(self, lane: Lane, into: list[TakenReading]) -> None:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                into.append(TakenReading("m.registers", 0, 1))
+
+    clock = JumpingClock(0, 10 * MINUTE_MS)
+    taken: list[TakenReading] = []
+    poller = Poller(
+        "D",
+        Swallowing(clock),
+        schedules={Lane.REGISTERS: Schedule(MINUTE_MS)},
+        clock=clock,
+        take=lambda lane, readings: taken.extend(readings),
+        jitter=lambda: 0.0,
+    )
+    task = asyncio.create_task(poller.run())
+    await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(task, 2)
+    assert len(taken) == 1  # what was read is kept
