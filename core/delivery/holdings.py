@@ -123,6 +123,9 @@ class Holdings(Protocol):
     def undecoded(self, table: str) -> Sequence[Frame]:
         """Return the frames that wait for a point table."""
 
+    def missing_tables(self, agent: str, lane: Lane) -> Collection[str]:
+        """Return the digests of point tables that are not known and that frames of the lane wait for."""
+
     def epochs(self, agent: str, lane: Lane) -> Sequence[EpochRow]:
         """Return all epochs of an agent's lane, in order of first arrival."""
 

@@ -187,8 +187,16 @@ class _Batch:
                     site, Stream(agent, lane, block.epoch), frames=block.first + block.frames
                 )
                 self._compare(Stream(agent, lane, block.epoch), block, held, wanted)
+        missing = self._holdings.missing_tables(agent, lane)
+        need = tuple(digest for digest in missing if self._tables.get(digest) is None)
         answers: list[Ack | Want] = [
-            Ack(life=self._life, lane=lane, inventory=message.number, held=tuple(held[i : i + ACK_ENTRIES]))
+            Ack(
+                life=self._life,
+                lane=lane,
+                inventory=message.number,
+                held=tuple(held[i : i + ACK_ENTRIES]),
+                need=need if i == 0 else (),
+            )
             for i in range(0, max(len(held), 1), ACK_ENTRIES)
         ]
         answers += [

@@ -51,6 +51,13 @@ class MemoryLedger:
             if kept.state is FrameState.UNDECODED and kept.frame.table == table
         ]
 
+    def missing_tables(self, agent: str, lane: Lane) -> Collection[str]:
+        return {
+            kept.frame.table
+            for kept in self.kept.values()
+            if kept.state is FrameState.UNDECODED and kept.frame.stream[:2] == (agent, lane)
+        } - self.known_tables.keys()
+
     def epochs(self, agent: str, lane: Lane) -> Sequence[EpochRow]:
         return [row for row in self.epoch_rows.values() if row.stream[:2] == (agent, lane)]
 

@@ -134,7 +134,8 @@ class World:
 
     def restore(self, backup: MemoryLedger) -> None:
         """Put an older ledger in the place of the present one."""
-        self.lost_by_restoring |= self.ledger.readings() - backup.readings()
+        for frame_id in self.ledger.kept.keys() - backup.kept.keys():
+            self.lost_by_restoring.update(decode_payload(self.ledger.kept[frame_id].frame, POINTS)[0])
         self.ledger = backup.backup()
         self.new_life()
 
