@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import shutil
 import urllib.error
@@ -12,7 +13,7 @@ from pathlib import Path
 from core.errors import OutsideError
 from simulators.folder import InfluxAccess
 
-CACHED = Path("~/.cache/seiren/influxd-2.7.12/influxd")
+CACHED = "seiren/influxd-2.7.12/influxd"  # where `make influxd` puts it, below the user's cache folder
 ORG, BUCKET = "seiren", "readings"
 
 
@@ -24,12 +25,12 @@ def influxd_command(folder: Path, *, port: int) -> list[str]:
     OutsideError
         If there is no influxd in the cache or on the PATH.
     """
-    cached = CACHED.expanduser()
+    cached = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / CACHED
     program = str(cached) if cached.exists() else shutil.which("influxd")
     if program is None:
         raise OutsideError(
             "There is no InfluxDB 2 to store in",
-            evidence=f"no {CACHED}, and no influxd on the PATH",
+            evidence=f"no {cached}, and no influxd on the PATH",
             next="make influxd, or give --influx-url, --influx-org, --influx-bucket and --influx-token",
         )
     return [
