@@ -17,6 +17,7 @@ from collector.inbox import Inbox, Message
 from collector.intake import Intake, Sorted
 from collector.stores.base import ReadingStore
 from collector.trouble import Trouble
+from core.delivery import topics
 from core.delivery.frames import Lane
 from core.delivery.holdings import Answer
 from core.delivery.messages import Data, Inventory, Table
@@ -24,6 +25,7 @@ from core.errors import OutsideError
 
 _LOG = logging.getLogger(__name__)
 _SAMPLES = f"/{Lane.SAMPLES}"
+_COLLECTORS = f"{topics.ROOT}/{topics.COLLECTORS}/"
 
 P = ParamSpec("P")
 
@@ -75,6 +77,8 @@ class Ingest:
 
     def hear(self, topic: str, payload: bytes) -> None:
         """Take a message; never blocks. What cannot wait here is dropped, and its agent sends it again."""
+        if topic.startswith(_COLLECTORS):
+            return  # our own words: a filter for the agents' states cannot leave them out
         inbox = self._samples if topic.endswith(_SAMPLES) else self._registers
         if not inbox.put(topic, payload):
             self.dropped += 1

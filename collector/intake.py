@@ -98,7 +98,7 @@ class Intake:
             try:
                 heard = messages.read(topic, payload)
             except WireError as error:
-                garbage.append(Garbage(topic, payload, f"{error.what}: {error.evidence}"))
+                garbage.append(Garbage(topic, payload, ": ".join(filter(None, (error.what, error.evidence)))))
                 continue
             if isinstance(heard, Status):
                 _LOG.info("%s: %s", topic, heard.state)
@@ -197,8 +197,8 @@ class Intake:
             if table is None:
                 return kept
             if (stream, table.digest) not in foreign:
-                owner = holdings.owner(stream.epoch)
-                site = sites.get(stream) or (owner[0] if owner else "")
+                owner = None if stream in sites else holdings.owner(stream.epoch)
+                site = sites[stream] if owner is None else owner[0]
                 foreign[stream, table.digest] = messages.foreign_point(site, table, self._site_of_meter)
             point = foreign[stream, table.digest]
             if point is None:

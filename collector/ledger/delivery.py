@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 from sqlalchemy import Connection, and_, bindparam, delete, insert, select, update
 
@@ -22,6 +22,13 @@ from core.metering.cells import cells_of
 from core.metering.readings import Quality, Reading
 
 _GRADES = tuple(Quality)
+_STREAM = select(streams).where(
+    streams.c.agent == bindparam("agent"),
+    streams.c.lane == bindparam("lane"),
+    streams.c.epoch == bindparam("epoch"),
+)
+_RAISE = update(streams).where(streams.c.number == bindparam("of_number"))
+_INSERT_FRAMES = insert(frames)
 _DROP_FRAME = delete(frames).where(frames.c.id == bindparam("frame_id"))
 
 
@@ -50,7 +57,7 @@ def write(connection: Connection, decision: Decision, now_ms: int) -> None:
         connection.execute(_DROP_FRAME, [{"frame_id": _id(kept)} for kept in decision.decoded])
     if arrived:
         rows = [_frame_row(kept, numbers[kept.frame.stream]) for kept in arrived]
-        connection.execute(insert(frames), rows)
+        connection.execute(_INSERT_FRAMES, rows)
         cells.merge(connection, cells_of(readings))
     _write_lanes(connection, decision.lanes)
     _write_gone(connection, decision.gone, numbers)
@@ -113,13 +120,13 @@ def _write_epochs(connection: Connection, decision: Decision) -> dict[Stream, in
     )
     numbers: dict[Stream, int] = {}
     for stream in touched:
-        of_stream = and_(*(streams.c[name] == value for name, value in stream._asdict().items()))
-        known = connection.execute(select(streams).where(of_stream)).first()
+        known = connection.execute(_STREAM, stream._asdict()).first()
         if known is not None:
             numbers[stream] = known.number
-            raised = _raised(epoch_of(known), told.get(stream))
-            if raised != epoch_of(known):
-                connection.execute(update(streams).where(of_stream).values(**_epoch_values(raised)))
+            before = epoch_of(known)
+            raised = _raised(before, told.get(stream))
+            if raised != before:
+                connection.execute(_RAISE, {"of_number": known.number, **_epoch_values(raised)})
         else:
             made = connection.execute(
                 insert(streams).values(**stream._asdict(), **_epoch_values(told[stream]))
@@ -145,9 +152,15 @@ def _raised(known: EpochRow, told: EpochRow | None) -> EpochRow:
 
 
 def _epoch_values(row: EpochRow) -> dict[str, object]:
-    values = asdict(row)
-    del values["stream"]
-    return values
+    return {
+        "site": row.site,
+        "frames": row.frames,
+        "readings": row.readings,
+        "linked": row.linked,
+        "prev": row.prev,
+        "clean": row.clean,
+        "finished": row.finished,
+    }
 
 
 def _write_lanes(connection: Connection, rows: Iterable[LaneRow]) -> None:
