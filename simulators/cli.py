@@ -17,7 +17,6 @@ from core.errors import UsageError
 from simulators.broker import BROKERS
 from simulators.demo import FAULTS, WORKS_MONTH, DemoOptions, Outcome, run_demo, seiren_command
 from simulators.folder import InfluxAccess
-from simulators.run import simulate as run_simulation
 
 
 class StoreKind(StrEnum):
@@ -81,6 +80,8 @@ def simulate(
     replay: Annotated[Path | None, typer.Option()] = None,
 ) -> None:
     """Serve simulated meters where the agents' configurations expect them, in stepped time."""
+    from simulators.run import simulate as run_simulation  # here: the demo needs no meter library
+
     configs = [load_agent(path) for path in agents]
     if sys.platform == "win32":
         run = asyncio.run

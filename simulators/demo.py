@@ -23,10 +23,10 @@ from simulators.broker import broker_command
 from simulators.control import Control, control, listening
 from simulators.folder import Folder, InfluxAccess, claim, free_ports, site_folder, write
 from simulators.influx import influxd_command, set_up
-from simulators.plant import replayed
+from simulators.period import interval_of, title
 from simulators.processes import Children
 from simulators.progress import Progress
-from simulators.run import interval_of
+from simulators.replay import register_over
 
 FAULTS = ("collector-killed", "agent-killed", "broker-killed")
 WORKS_MONTH = "2024-02"
@@ -129,7 +129,7 @@ async def run_demo(options: DemoOptions, seiren: Sequence[str]) -> Outcome:
     zone = load_agent(min(site_folder(site).glob("agent*.yaml"))).time_zone
     interval = interval_of(options.month, zone)
     if options.replay is not None:
-        replayed(options.replay, interval, zone)  # a bad file shows before anything is touched
+        register_over(options.replay, interval, zone)  # a bad file shows before anything is touched
     claim(options.out, {"month": options.month, "seed": options.seed, "store": options.store})
     async with Children(options.out / "logs") as children:
         influx = await _influx(options, children)
@@ -185,17 +185,21 @@ class _Run:
                     task.cancel()
             stored = await self._drained()
             running_s = time.monotonic() - started_s
-        for name in (*(config.stem for config in self.folder.agents), "collector"):
-            await self.children.stop(name)
+        await asyncio.gather(*(self.children.stop(config.stem) for config in self.folder.agents))
+        await self.children.stop("collector")
         return Outcome(running_s, stored, await self._shown())
 
     async def _shown(self) -> str:
         """Return the report of the month or year; a month's statement is left in the folder."""
         show = [*self.seiren, "month", "show", str(self.folder.path), self.options.month]
-        if self.options.covers_a_month:
-            statement = await self.children.run("seiren month show", [*show, "--format", "json"])
-            (self.folder.path / "statement.json").write_text(statement, encoding="utf-8")
-        return await self.children.run("seiren month show", show)
+        if not self.options.covers_a_month:
+            return await self.children.run("seiren month show", show)
+        report, statement = await asyncio.gather(
+            self.children.run("seiren month show", show),
+            self.children.run("seiren month show", [*show, "--format", "json"]),
+        )
+        (self.folder.path / "statement.json").write_text(statement, encoding="utf-8")
+        return report
 
     def _simulate(self, port: int) -> list[str]:
         command = [*self.seiren, "simulate", *map(str, self.folder.agents)]
@@ -303,11 +307,6 @@ async def _influx(options: DemoOptions, children: Children) -> InfluxAccess | No
 
 def _origin(options: DemoOptions) -> str:
     return f"seed {options.seed}" if options.replay is None else f"replay of {options.replay.name}"
-
-
-def title(text: str) -> str:
-    """Return a month or year as people write it: ``February 2024``, ``2018``."""
-    return f"{datetime.strptime(text, '%Y-%m'):%B %Y}" if "-" in text else text  # noqa: DTZ007  a name, no time
 
 
 def seiren_command() -> list[str]:

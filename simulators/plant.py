@@ -19,8 +19,8 @@ from zoneinfo import ZoneInfo
 from asyncua import ua
 
 from config.loading import AgentConfig
-from core.errors import ConfigError, DataError
-from core.timeline import Interval, format_local
+from core.errors import ConfigError
+from core.timeline import Interval
 from simulators import loads
 from simulators.meters import (
     Electrical,
@@ -33,7 +33,7 @@ from simulators.meters import (
 )
 from simulators.modbus import serve_meters
 from simulators.opcua import Variable, serve_variables
-from simulators.replay import ReplayedRegister, read_register
+from simulators.replay import register_over
 
 LEAD_MS = 600_000
 """A run starts this long before its interval [ms], so that the first boundary lies between two readings."""
@@ -133,17 +133,7 @@ def replayed(path: Path, interval: Interval, zone: ZoneInfo) -> Plant:
     DataError
         If the file cannot be read, or does not cover the interval.
     """
-    register: ReplayedRegister = read_register(path, zone)
-    covered = register.covered
-    if interval.start_ms < covered.start_ms or interval.end_ms > covered.end_ms:
-        first, last = (format_local(time_ms, zone) for time_ms in (covered.start_ms, covered.end_ms))
-        raise DataError(
-            "The file does not cover the time to replay",
-            where=str(path),
-            evidence=f"it holds {first} to {last}",
-            next="choose --month inside it",
-        )
-    return Plant(meters={"RPL-01": abb_b23(register, Electrical(400, 0.95))})
+    return Plant(meters={"RPL-01": abb_b23(register_over(path, interval, zone), Electrical(400, 0.95))})
 
 
 @asynccontextmanager

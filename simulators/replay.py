@@ -18,7 +18,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from core.errors import DataError
-from core.timeline import Interval
+from core.timeline import Interval, format_local
 
 WH_PER_COUNT = 10
 """What one count of a replayed register is worth [Wh]: the files give hundredths of a kWh."""
@@ -97,6 +97,27 @@ def read_register(path: Path, zone: ZoneInfo) -> ReplayedRegister:
     ends_ms = tuple(int(end.replace(tzinfo=zone).timestamp()) * 1000 for end in _ends(times))
     _evenly_spaced(ends_ms, lines, path)
     return ReplayedRegister.of(ends_ms, counts)
+
+
+def register_over(path: Path, interval: Interval, zone: ZoneInfo) -> ReplayedRegister:
+    """Return the register of a file that covers an interval.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, or does not cover the interval.
+    """
+    register = read_register(path, zone)
+    covered = register.covered
+    if interval.start_ms < covered.start_ms or interval.end_ms > covered.end_ms:
+        first, last = (format_local(time_ms, zone) for time_ms in (covered.start_ms, covered.end_ms))
+        raise DataError(
+            "The file does not cover the time to replay",
+            where=str(path),
+            evidence=f"it holds {first} to {last}",
+            next="choose --month inside it",
+        )
+    return register
 
 
 def _rows(path: Path) -> Iterator[tuple[int, datetime, int]]:

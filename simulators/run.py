@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +11,10 @@ from zoneinfo import ZoneInfo
 
 from config.loading import AgentConfig
 from core.errors import UsageError
-from core.timeline import Interval, month, parse_local
+from core.timeline import Interval
 from simulators.conductor import Conductor
+from simulators.period import interval_of
 from simulators.plant import LEAD_MS, TAIL_MS, Plant, Works, replayed, serve
-
-_YEAR = re.compile(r"[0-9]{4}")
 
 
 @dataclass(slots=True)
@@ -32,19 +30,6 @@ class PlantTime:
     def get(self) -> int:
         """Return the moment."""
         return self.now_ms
-
-
-def interval_of(text: str, zone: ZoneInfo) -> Interval:
-    """Return a month ``2018-03`` or a calendar year ``2018`` as an interval.
-
-    Raises
-    ------
-    UsageError
-        If the text is neither.
-    """
-    if _YEAR.fullmatch(text):
-        return Interval(parse_local(f"{text}-01-01", zone), parse_local(f"{int(text) + 1:04}-01-01", zone))
-    return month(text, zone)
 
 
 def build_plant(interval: Interval, zone: ZoneInfo, *, seed: int, replay: Path | None) -> Plant:
