@@ -106,7 +106,7 @@ def count_epoch(
     if lane is None or lane.process in (None, row.stream.epoch):
         # written since the newest inventory, by the run that sent it: on its disk, as its head says
         newer = unlisted.within(lane.listed_frames if lane is not None else 0, row.frames)
-        if Ranges(newer) == unlisted:
+        if unlisted and Ranges(newer) == unlisted:
             waiting += taken - places.total
             places.account(0, row.frames, taken)
     waiting_frames = places.known.size() - known

@@ -1,0 +1,101 @@
+"""Messages are strict: what is not exactly of the protocol is refused, and size is looked at first."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.delivery import topics
+from core.delivery.frames import Frame, Lane
+from core.delivery.messages import MAX_MESSAGE_BYTES, Ack, Block, Data, Life, Table, decode, encode
+from core.delivery.topics import Topic, TopicKind
+from core.errors import WireError
+from tests.unit.core.delivery.world import POINTS
+
+HEX = "a" * 32
+FRAMES = tuple(Frame("aoba-1", Lane.SAMPLES, HEX, i, 1, POINTS.digest, f"[[{i},[[0,1]]]]") for i in range(3))
+
+
+def test_frames_arrive_as_they_were_sent() -> None:
+    message = decode(encode(Data.of(FRAMES)))
+    assert isinstance(message, Data)
+    assert message.whole("aoba-1", Lane.SAMPLES) == FRAMES
+
+
+def test_an_ack_comes_back_as_it_was() -> None:
+    ack = Ack(
+        life=HEX, lane=Lane.SAMPLES, ids=(HEX,), held=(Block(HEX, 0, 2, 2, HEX),), refused=((HEX, "why"),)
+    )
+    assert decode(encode(ack)) == ack
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "null",
+        "[]",
+        "{",
+        '{"v":1}',
+        '{"v":1,"kind":"gossip"}',
+        '{"v":2,"kind":"want","life":"HEX","lane":"samples","inventory":"0123456789abcdef","ranges":[]}',
+        '{"v":1,"kind":"want","life":"HEX","lane":"live","inventory":"0123456789abcdef","ranges":[]}',
+        '{"v":1,"kind":"data","epoch":"HEX","table":"HEX","frames":[]}',
+        '{"v":1,"kind":"data","epoch":"HEX","table":"HEX","frames":[["0",1,"[]"]]}',
+        '{"v":1,"kind":"data","epoch":"HEX","table":"HEX","frames":[[0,0,"[]"]]}',
+        '{"v":1,"kind":"data","epoch":"HEX","table":"HEX","frames":[[0,1]]}',
+        '{"v":1,"kind":"data","epoch":"HEX","table":"HEX","frames":[[0,1,"[]"]],"more":1}',
+        '{"v":1,"kind":"life","ledger":"a/b","ledger_id":"HEX","life":"HEX","time_ms":1,"alive":true}',
+        '{"v":1,"kind":"life","ledger":"hq","ledger_id":"HEX","life":"HEX","time_ms":1,"alive":1}',
+        '{"v":1,"kind":"table","digest":"HEX","points":[]}',
+        "[" * 10_000,
+    ],
+)
+def test_what_is_not_of_the_protocol_is_refused(text: str) -> None:
+    with pytest.raises(WireError):
+        decode(text.replace("HEX", HEX).encode())
+
+
+def test_a_table_under_another_digest_is_refused() -> None:
+    with pytest.raises(WireError, match="protocol"):
+        decode(encode(Table.model_construct(digest=HEX, points=POINTS.rows)))
+
+
+def test_size_is_bounded_before_anything_is_parsed() -> None:
+    good = encode(Life(ledger="hq", ledger_id=HEX, life=HEX, time_ms=1, alive=True))
+    decode(good + b" " * (MAX_MESSAGE_BYTES - len(good)))
+    with pytest.raises(WireError, match="bytes"):
+        decode(good + b" " * (MAX_MESSAGE_BYTES + 1 - len(good)))
+
+
+def test_topics_are_taken_apart_as_they_were_made() -> None:
+    assert topics.parse(topics.data("aoba", "a-1", Lane.SAMPLES)) == Topic(
+        TopicKind.LANE, "aoba", "a-1", Lane.SAMPLES
+    )
+    assert topics.parse(topics.head("aoba", "a-1")) == Topic(TopicKind.HEAD, "aoba", "a-1")
+    assert topics.parse(topics.status("aoba", "a-1")) == Topic(TopicKind.STATUS, "aoba", "a-1")
+    assert topics.parse(topics.ack("aoba", "a-1", "hq")) == Topic(TopicKind.ACK, "aoba", "a-1", ledger="hq")
+    assert topics.parse(topics.collector_status("hq")) == Topic(TopicKind.COLLECTOR_STATUS, ledger="hq")
+
+
+@pytest.mark.parametrize(
+    "topic",
+    [
+        "",
+        "seiren/v2/aoba/a-1/head",
+        "seiren/v1/aoba/a-1/live/x",
+        "seiren/v1/aoba/a-1/gossip",
+        "seiren/v1/collectors/hq/head",
+        "seiren/v1/ao ba/a-1/head",
+        "seiren/v1/aoba/a-1\n/head",
+        "seiren/v1/aoba//head",
+    ],
+)
+def test_other_topics_are_refused(topic: str) -> None:
+    with pytest.raises(WireError):
+        topics.parse(topic)
+
+
+def test_names_that_would_break_a_topic_are_refused() -> None:
+    for site, agent in (("a/b", "c"), ("a", "#"), ("collectors", "a"), ("", "a")):
+        with pytest.raises(WireError):
+            topics.head(site, agent)
