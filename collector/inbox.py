@@ -7,6 +7,7 @@ from collections import deque
 
 MAX_WAITING_BYTES = 64_000_000
 MAX_BATCH_BYTES = 8_000_000
+LINGER_S = 0.2
 
 Message = tuple[str, bytes]
 """Topic and payload."""
@@ -21,13 +22,20 @@ class Inbox:
         Payload bytes that may wait; what comes on top is dropped.
     max_batch_bytes
         Payload bytes that one batch may have, unless a single message is larger.
+    linger_s
+        How long a batch waits for company, so that many messages share one fsync [s].
     """
 
     def __init__(
-        self, *, max_waiting_bytes: int = MAX_WAITING_BYTES, max_batch_bytes: int = MAX_BATCH_BYTES
+        self,
+        *,
+        max_waiting_bytes: int = MAX_WAITING_BYTES,
+        max_batch_bytes: int = MAX_BATCH_BYTES,
+        linger_s: float = LINGER_S,
     ) -> None:
         self._max_waiting_bytes = max_waiting_bytes
         self._max_batch_bytes = max_batch_bytes
+        self._linger_s = linger_s
         self._messages: deque[Message] = deque()
         self._bytes = 0
         self._stirred = asyncio.Event()
@@ -51,6 +59,8 @@ class Inbox:
     async def take(self) -> list[Message]:
         """Wait for a message; return all that wait, up to the bound of a batch. Empty: it is closed."""
         await self._stirred.wait()
+        if self._bytes < self._max_batch_bytes and not self._closed:
+            await asyncio.sleep(self._linger_s)
         batch: list[Message] = []
         size = 0
         while self._messages and (not batch or size + len(self._messages[0][1]) <= self._max_batch_bytes):

@@ -13,7 +13,7 @@ import math
 from collections.abc import Awaitable, Callable, Sequence
 from typing import ParamSpec
 
-from collector.inbox import Inbox, Message
+from collector.inbox import LINGER_S, Inbox, Message
 from collector.intake import Intake, Sorted
 from collector.stores.base import ReadingStore
 from collector.trouble import Trouble
@@ -47,6 +47,8 @@ class Ingest:
         Called after each commit.
     ledger_lost
         Called when a transaction failed: the next database connection is another life.
+    linger_s
+        How long a batch waits for company [s].
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Ingest:
         publish: Callable[[Sequence[Answer]], None],
         committed: Callable[[], None],
         ledger_lost: Callable[[], None],
+        linger_s: float = LINGER_S,
     ) -> None:
         self._intake = intake
         self._store = store
@@ -65,8 +68,8 @@ class Ingest:
         self._publish = publish
         self._committed = committed
         self._ledger_lost = ledger_lost
-        self._registers = Inbox()
-        self._samples = Inbox()
+        self._registers = Inbox(linger_s=linger_s)
+        self._samples = Inbox(linger_s=linger_s)
         self._store_trouble = Trouble(_LOG, f"{store.identity} takes samples again")
         self._store_rests_until_s = math.inf
         self.dropped = 0

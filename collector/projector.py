@@ -43,12 +43,17 @@ class Projector:
         The projection.
     now_ms
         Gives the time that stands beside what the store refuses [ms since 1970 UTC].
+    every_s
+        Shortest time from one look at the ledger to the next [s].
     """
 
-    def __init__(self, ledger: Ledger, store: ReadingStore, *, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, ledger: Ledger, store: ReadingStore, *, now_ms: Callable[[], int], every_s: float = 1.0
+    ) -> None:
         self._ledger = ledger
         self._store = store
         self._now_ms = now_ms
+        self._every_s = every_s
         self._stirred = asyncio.Event()
         self._stirred.set()
         self._closed = False
@@ -72,6 +77,8 @@ class Projector:
                 while await self.step():
                     trouble.worked()
                 trouble.worked()
+                if not self._closed:
+                    await asyncio.sleep(self._every_s)
             except OutsideError as error:
                 pause_s = trouble.failed(error)
                 if not self._closed:
