@@ -19,7 +19,7 @@ from core.errors import Unreachable
 MINUTE_MS = 60_000
 
 
-class Finished(Exception):  # noqa: N818  not an error: the test's end of time
+class Finished(Exception):
     pass
 
 
