@@ -10,8 +10,9 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, model_validator
 
-from config.documents import read_yaml, validate
+from config.documents import validate
 from config.profile import Measure, Profile, fits, load_profile, with_profile_paths
+from config.reading import read_yaml
 from config.strict import (
     DIRECT,
     CtRatio,

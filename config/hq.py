@@ -10,9 +10,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from config.agent import Broker
-from config.documents import read_yaml, validate
+from config.documents import validate
 from config.meters import MeterRecord
 from config.profile import with_profile_paths
+from config.reading import read_yaml
 from config.strict import (
     Id,
     Loc,

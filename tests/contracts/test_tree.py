@@ -13,7 +13,6 @@ ROOT = Path(__file__).parents[2]
 # A module that is longer than this is two modules, unless it is named here with the reason why it is one.
 MODULE_LINES = 300
 LONGER = {
-    "config/documents.py": "from YAML text to a model: every step needs the line that each key stands on",
     "simulators/demo.py": "one run from its first process to its last; its parts have modules of their own",
 }
 

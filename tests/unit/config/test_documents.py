@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.documents import DocumentError, dotted, load_yaml, read_yaml
+from config.documents import DocumentError, load_yaml
+from config.reading import dotted, read_yaml
 from config.strict import Exact, Model, exact, exact_text
 from core.errors import ConfigError
 
