@@ -74,6 +74,17 @@ class DemoOptions:
         """Whether it is one month, which has a statement; a year has energy by months."""
         return "-" in self.month
 
+    def facts(self) -> dict[str, object]:
+        """Return what the folder keeps of the options."""
+        return {
+            "month": self.month,
+            "seed": self.seed,
+            "replay": self.replay and str(self.replay.resolve()),
+            "store": self.store,
+            "broker": self.broker,
+            "faults": self.faults,
+        }
+
     def check(self) -> None:
         """Raise what is wrong with the options.
 
@@ -130,7 +141,7 @@ async def run_demo(options: DemoOptions, seiren: Sequence[str]) -> Outcome:
     interval = interval_of(options.month, zone)
     if options.replay is not None:
         register_over(options.replay, interval, zone)  # a bad file shows before anything is touched
-    claim(options.out, {"month": options.month, "seed": options.seed, "store": options.store})
+    claim(options.out, options.facts())
     async with Children(options.out / "logs") as children:
         influx = await _influx(options, children)
         folder = write(
@@ -306,7 +317,7 @@ async def _influx(options: DemoOptions, children: Children) -> InfluxAccess | No
 
 
 def _origin(options: DemoOptions) -> str:
-    return f"seed {options.seed}" if options.replay is None else f"replay of {options.replay.name}"
+    return f"seed {options.seed}" if options.replay is None else "replayed file"
 
 
 def seiren_command() -> list[str]:

@@ -24,6 +24,8 @@ T = TypeVar("T")
 
 TAIL_LINES = 12
 STOP_GRACE_S = 8.0
+NOTICE_S = 0.5
+"""How long a failure waits for the end of a child that may be its cause [s]."""
 
 _SENTINEL = """
 import os, signal, sys
@@ -166,24 +168,40 @@ class Children:
         try:
             while not task.done():
                 self._changed.clear()
-                ends = {
-                    asyncio.ensure_future(child.process.wait()): child
-                    for child in self._children.values()
-                    if not child.ending
-                }
-                changed = asyncio.ensure_future(self._changed.wait())
-                await asyncio.wait((task, changed, *ends), return_when=asyncio.FIRST_COMPLETED)
-                ended = [child for end, child in ends.items() if end.done() and not child.ending]
-                for waiting in (changed, *ends):
-                    waiting.cancel()
-                if ended and not task.done():
-                    raise _ended(ended[0])
+                await self._first_of(self._changed.wait(), task)
+                if not task.done():
+                    self._raise_ended()
+            if task.exception() is not None:  # it may only have noticed that a child is gone
+                await self._first_of(asyncio.sleep(NOTICE_S))
+                self._raise_ended()
             return task.result()
         finally:
             if not task.done():
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
+
+    async def _first_of(
+        self, event: Coroutine[Any, Any, object], task: asyncio.Future[Any] | None = None
+    ) -> None:
+        """Return at the event, when the task is done, or when a child ended that nobody wanted to end."""
+        waits = [child.process.wait() for child in self._children.values() if not child.ending]
+        waiting = [asyncio.ensure_future(each) for each in (event, *waits)]
+        try:
+            await asyncio.wait((*waiting, *filter(None, [task])), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waiting:
+                each.cancel()
+
+    def _raise_ended(self) -> None:
+        for child in self._children.values():
+            if child.process.returncode is not None and not child.ending:
+                raise OutsideError(
+                    f"The {child.name} ended by itself",
+                    where=str(child.log),
+                    evidence=f"exit {child.process.returncode}\n{child.log_tail()}",
+                    next=f"read {child.log}",
+                )
 
     async def run(self, name: str, command: Sequence[str]) -> str:
         """Run a command to its end, and return its standard output.
@@ -231,12 +249,3 @@ def _signal(child: Child, number: signal.Signals) -> None:
     if child.process.returncode is None:
         with suppress(ProcessLookupError):
             os.killpg(child.process.pid, number)
-
-
-def _ended(child: Child) -> OutsideError:
-    return OutsideError(
-        f"The {child.name} ended by itself",
-        where=str(child.log),
-        evidence=f"exit {child.process.returncode}\n{child.log_tail()}",
-        next=f"read {child.log}",
-    )

@@ -84,6 +84,18 @@ async def test_work_is_stopped_when_a_child_ends_by_itself_and_its_last_lines_ar
     assert caught.value.where == str(tmp_path / "short.log")
 
 
+async def test_the_child_that_ended_is_named_also_when_the_work_fails_of_it(tmp_path: Path) -> None:
+    async with Children(tmp_path) as children:
+        await children.start("short", [sys.executable, "-c", "import time; time.sleep(0.2); exit(3)"])
+
+        async def ask() -> None:
+            await asyncio.sleep(0.1)
+            raise OutsideError("no answer")
+
+        with pytest.raises(OutsideError, match="The short ended by itself"):
+            await children.guard(ask())
+
+
 async def test_a_kill_on_purpose_is_no_failure_and_the_restarted_child_is_watched(tmp_path: Path) -> None:
     async with Children(tmp_path) as children:
         first = await children.start("sleeper", SLEEPER)
