@@ -16,7 +16,7 @@ from core.delivery.count import Count
 
 WIDTH = 80
 _LEFT = 36
-_RIGHT_AT = 43
+_RIGHT_AT = 40
 
 
 def month_report(sheet: Sheet, counts: Sequence[Count] = ()) -> str:
@@ -128,24 +128,32 @@ def _balance(sheet: Sheet, balance: Figure) -> Iterator[str]:
 
 
 def _emissions(sheet: Sheet) -> Iterator[str]:
-    width = WIDTH - _RIGHT_AT
-    yield apart("fuel", "CO2 [t]", width)
+    yield _right("electricity and fuel", "CO2 [t]")
     for scope in sheet.table("scopes"):
-        title = scope.id.removeprefix("co2.").replace("scope", "scope ")
-        for emission in sheet.largest_first(scope):
-            amount = sheet.figure(emission.facts["amount"])
-            yield apart(f"{title:<9}{_source(sheet, emission, amount)}", shown(emission.value), width)
-            title = ""
-    yield f"{'-------':>{width}}"
-    yield apart("total", shown(sheet.total.value), width)
+        emissions = sheet.largest_first(scope)
+        name = scope.id.removeprefix("co2.").replace("scope", "scope ")
+        if scope.id == "co2.scope2":
+            factors = {sheet.figure(each.facts["factor"]).printed or "-" for each in emissions}
+            yield _right(f"{name}  electricity {' '.join(sorted(factors))}", shown(scope.value))
+            lines = emissions if len(emissions) > 1 else ()
+        else:
+            yield _right(f"{name}  fuel", shown(scope.value))
+            lines = emissions
+        for emission in lines:
+            yield _right(_source(sheet.figure(emission.facts["amount"])), shown(emission.value))
+    yield _right("", "-------")
+    yield _right("total", shown(sheet.total.value))
 
 
-def _source(sheet: Sheet, emission: Figure, amount: Figure) -> str:
+def _right(name: str, amount: str) -> str:
+    return apart(name, amount, WIDTH - _RIGHT_AT)
+
+
+def _source(amount: Figure) -> str:
+    name = f"  {ascii_text(amount.label['en'])}"
     if amount.kind == "energy":
-        factor = sheet.figure(emission.facts["factor"])
-        return f"electricity {factor.printed or '-'}"
-    name = ascii_text(amount.label["en"])[:9]
-    return f"{name:<9}{shown(amount.value, 1):>8} {amount.unit}"
+        return name
+    return f"{name[:21]:<21}{shown(amount.value, 1):>8} {amount.unit}"
 
 
 def _pairs(texts: Iterable[str]) -> Iterator[str]:

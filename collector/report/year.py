@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 
-from collector.report.month import apart, marks, month_name, scope_name
+from collector.report.month import WIDTH, apart, ascii_text, marks, month_name, scope_name
 from collector.report.numbers import shown
 from collector.report.sheet import Sheet
 
@@ -39,10 +40,18 @@ def year_report(title: str, months: Sequence[str], sheets: Mapping[str, Sheet]) 
         cover = shown(_covered_percent(sheets[month]), 2) if month in sheets else "-"
         lines.append(f" {month_name(month):<16}{shown(energy, 2):>20}{shown(co2):>12}{cover:>14}")
     lines.append(f" {'sum':<16}{shown(_sum(energies), 2):>20}{shown(_sum(tonnes)):>12}")
-    absent = [month for month, co2 in zip(months, tonnes, strict=True) if co2 is None]
-    if absent:
-        lines += ["", f"not summed: {len(absent)} of {len(months)} months are missing, first {absent[0]}"]
+    lines += _absent(months, sheets)
     return "".join(f"{line.rstrip()}\n" for line in lines)
+
+
+def _absent(months: Sequence[str], sheets: Mapping[str, Sheet]) -> Iterator[str]:
+    """Say how many months keep the year from being summed, and why the first of them does."""
+    unsummed = [month for month in months if month not in sheets or sheets[month].total.value is None]
+    if unsummed:
+        first = unsummed[0]
+        reason = sheets[first].total.facts["not_summed"] if first in sheets else "no reading"
+        text = f"not summed: {len(unsummed)} of {len(months)} months have no sum; {first}: {reason}"
+        yield from ("", *textwrap.wrap(ascii_text(text), WIDTH, subsequent_indent="  "))
 
 
 def _boundary_kwh(sheet: Sheet) -> Fraction | None:
