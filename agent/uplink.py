@@ -111,9 +111,7 @@ class Uplink:
             If the disk refuses, or the broker refuses the subscriptions.
         """
         self._name_damage()
-        self._written(self._store.take_backlog())
-        self._spool.on_written = self._written
-        self._store.on_gone = self._sender.on_gone
+        self._spool.listen(self._written, self._sender.on_gone)
         session = asyncio.create_task(self._session.run(), name="uplink session")
         work = asyncio.create_task(self._work(), name="uplink work")
         try:
@@ -121,7 +119,7 @@ class Uplink:
             for task in done:
                 task.result()
         finally:
-            self._spool.on_written = self._store.on_gone = None
+            self._spool.listen(None, None)
             work.cancel()
             await self._take_leave()
             session.cancel()

@@ -53,7 +53,7 @@ class Spool:
     ) -> None:
         self.agent = agent
         self.epoch = epoch or secrets.token_hex(16)
-        self.on_written: Callable[[Sequence[Written]], None] | None = None
+        self._tell: Callable[[Sequence[Written]], None] | None = None
         self._in_thread = in_thread
         self._pending: dict[Lane, list[Pending]] = {lane: [] for lane in Lane}
         self._flushing = asyncio.Lock()
@@ -63,6 +63,26 @@ class Spool:
             self._lock = Lock(path / "lock")
         self._path = path
         self.store = FrameStore(path, agent, self.epoch, segment_bytes)
+        self._untold: list[Written] = []
+
+    def listen(
+        self,
+        on_written: Callable[[Sequence[Written]], None] | None,
+        on_gone: Callable[[Lane, str, int, int], None] | None,
+    ) -> None:
+        """Have frames told as they become durable and as they go; first those on disk that nobody heard of.
+
+        Parameters
+        ----------
+        on_written
+            Called with frames, those of a lane and epoch by index; None to hear no more.
+        on_gone
+            Called with lane, epoch, first index and one beyond the last; None to hear no more.
+        """
+        self._tell, self.store.on_gone = on_written, on_gone
+        if on_written is not None:
+            untold, self._untold = self.store.take_backlog() + self._untold, []
+            on_written(untold)
 
     def add(
         self, lane: Lane, table: PointTable, readings: Iterable[TakenReading], events: Iterable[Event] = ()
@@ -137,5 +157,8 @@ class Spool:
                     segment.sync()
             for lane, (segment, offset) in placed.items():
                 self.store.account(lane, segment, offset, cuts[lane])
-        if self.on_written is not None:
-            self.on_written([one.written for frames in cuts.values() for one in frames])
+        written = [one.written for frames in cuts.values() for one in frames]
+        if self._tell is not None:
+            self._tell(written)
+        else:
+            self._untold += written

@@ -133,6 +133,7 @@ class Connection:
             if sock is not None:
                 self._unwatch(sock)
                 sock.close()
+            self._client.on_socket_close = None  # paho closes once more when it is collected
             self._client = None
         self._end(None)
 

@@ -38,10 +38,8 @@ class Disk:
 
     def _open(self) -> Spool:
         spool = Spool(self.path, AGENT, segment_bytes=self.segment_bytes)
-        self.told = spool.store.take_backlog()
-        self.gone = []
-        spool.on_written = self.told.extend
-        spool.store.on_gone = lambda lane, epoch, first, end: self.gone.append((epoch, first, end))
+        self.told, self.gone = [], []
+        spool.listen(self.told.extend, lambda _, epoch, first, end: self.gone.append((epoch, first, end)))
         return spool
 
     def kill_and_start(self) -> None:
@@ -128,6 +126,15 @@ async def test_frames_are_told_after_their_sync_and_lanes_without_any_are_not_sy
     await disk.write(1)
     await disk.spool.flush()
     assert told_at_sync == [2], "once, for one lane, and before the third frame was told"
+
+
+async def test_what_is_written_while_nobody_listens_is_told_to_the_next_listener(disk: Disk) -> None:
+    disk.spool.listen(None, None)
+    disk.spool.add(LANE, TABLE, [TakenReading(POINT, 1, 1)])
+    await disk.spool.flush()
+    assert disk.told == []
+    disk.spool.listen(disk.told.extend, None)
+    assert [one.at for one in disk.told] == [0]
 
 
 async def test_a_failed_sync_is_fatal_told_to_nobody_and_never_tried_again(
