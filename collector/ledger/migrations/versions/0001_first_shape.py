@@ -137,6 +137,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["stream"], ["streams.number"]),
         sa.PrimaryKeyConstraint("number"),
         sa.UniqueConstraint("id"),
+        sqlite_autoincrement=True,
     )
     op.create_index("frames_by_place", "frames", ["stream", "idx"], unique=False)
     op.create_index(
