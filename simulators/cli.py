@@ -102,6 +102,7 @@ async def _until_ended(work: Coroutine[Any, Any, Any], *, wanted: bool = False) 
     except asyncio.CancelledError:
         if wanted:
             return None
+        typer.echo("\nstopped; nothing is left running", err=True)
         raise typer.Exit(130) from None
 
 
