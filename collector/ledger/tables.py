@@ -91,6 +91,7 @@ frames = Table(
     Index(
         "frames_undecoded", "point_table", sqlite_where=text(_UNDECODED), postgresql_where=text(_UNDECODED)
     ),
+    sqlite_autoincrement=True,  # a number is never given twice, also when its frame is decoded late
 )
 
 lanes = Table(
