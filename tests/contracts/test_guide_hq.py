@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -36,6 +37,8 @@ def test_fuel_and_production_find_their_way_into_the_month(folder: Path) -> None
     (folder / "production.csv").write_text(production)
     assert "2 lines added" in seiren("import", "activity", folder / "fuel.csv", "--ledger", folder)
     assert "1 lines added" in seiren("import", "production", folder / "production.csv", "--ledger", folder)
-    month = seiren("month", "show", folder, "2024-02")
-    assert "not summed" in month, "no meter has been read yet"
-    assert "imported steam coal" in month
+    month = json.loads(seiren("month", "show", folder, "2024-02", "--format", "json"))
+    assert {"fuel.aoba.steam_coal_imported", "fuel.aoba.heavy_oil_bc", "production.ferronickel"} <= month[
+        "figures"
+    ].keys()
+    assert "AOB-RCV-01" in month["figures"]["co2"]["not_summed"], "no meter has been read yet"
