@@ -15,8 +15,9 @@ import typer
 from config.loading import load_agent
 from core.errors import UsageError
 from simulators.broker import BROKERS
-from simulators.demo import FAULTS, WORKS_MONTH, DemoOptions, Outcome, run_demo, seiren_command
+from simulators.demo import Outcome, run_demo, seiren_command
 from simulators.folder import InfluxAccess
+from simulators.options import FAULTS, WORKS_MONTH, DemoOptions
 
 
 class StoreKind(StrEnum):

@@ -13,8 +13,9 @@ from simulators import cli
 from simulators.broker import broker_command
 from simulators.conductor import Conductor
 from simulators.control import control, listening
-from simulators.demo import DemoOptions, run_demo
+from simulators.demo import run_demo
 from simulators.folder import free_ports
+from simulators.options import DemoOptions
 from simulators.period import title
 from simulators.progress import Progress
 

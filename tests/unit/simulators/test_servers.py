@@ -156,7 +156,7 @@ async def test_the_rectifier_tells_values_and_source_time_of_the_plants_moment(
 
 
 async def test_a_meter_that_the_plant_does_not_have_is_named(plant: Plant) -> None:
-    replay = load_agent(SITES / "replay" / "agent.yaml")
+    replay = load_agent(SITES / "replay" / "agent-replay.yaml")
     with pytest.raises(ConfigError) as caught:
         async with serve(plant, (replay,), PlantTime().get):
             pass
