@@ -19,6 +19,9 @@ from agent.spool.files import rename_durably, sync_data
 from core.delivery.frames import Lane
 from core.delivery.messages import Ended, Gone
 
+_GROWTH = 4
+_SLACK_BYTES = 65_536
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -97,6 +100,7 @@ class EpochTable:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._entries: dict[tuple[str, Lane], Entry] = {}
+        self._live_bytes = 0
         self.damaged_lines = 0
         if path.exists():
             for line in path.read_bytes().splitlines():
@@ -128,6 +132,9 @@ class EpochTable:
         self._file.write(b"".join(map(_line, entries)))
         self._file.flush()
         sync_data(self._file.fileno())
+        if self._file.tell() > _GROWTH * self._live_bytes + _SLACK_BYTES:
+            self._file.close()
+            self._file = self._rewrite()
 
     def close(self) -> None:
         """Close the file."""
@@ -136,8 +143,10 @@ class EpochTable:
     def _rewrite(self) -> IO[bytes]:
         """Write the live entries to a new file, put it in place, and leave it open for more."""
         fresh = self._path.with_name(f"{self._path.name}.new")
+        lines = b"".join(map(_line, self._entries.values()))
+        self._live_bytes = len(lines)
         with fresh.open("wb") as file:
-            file.write(b"".join(map(_line, self._entries.values())))
+            file.write(lines)
             file.flush()
             os.fsync(file.fileno())
         rename_durably(fresh, self._path)

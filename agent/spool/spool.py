@@ -9,9 +9,10 @@ from pathlib import Path
 
 from agent.spool.cutting import Cut, Pending, cut
 from agent.spool.files import Lock, disk_errors
+from agent.spool.segments import Segment
 from agent.spool.store import SEGMENT_BYTES, FrameStore
 from core.delivery.frames import Lane, Stream
-from core.delivery.payload import Event, TakenReading, check_reading
+from core.delivery.payload import Event, TakenReading, check_event, check_reading
 from core.delivery.shelf import Written
 from core.delivery.tables import PointTable
 from core.errors import OutsideError
@@ -92,16 +93,18 @@ class Spool:
         Raises
         ------
         WireError
-            If a reading could not be encoded; then none of these is taken.
+            If a reading or event could not be encoded; then none of these is taken.
         """
-        taken = tuple(readings)
+        taken, happened = tuple(readings), tuple(events)
         for reading in taken:
             check_reading(reading, table)
+        for event in happened:
+            check_event(event)
         parts = self._pending[lane]
         if not parts or parts[-1].table.digest != table.digest:
             parts.append(Pending(table))
         parts[-1].readings.extend(taken)
-        parts[-1].events.extend(events)
+        parts[-1].events.extend(happened)
 
     async def flush(self) -> None:
         """Cut frames of all that was added, and return when they are durable.
@@ -140,25 +143,43 @@ class Spool:
             self._lock.release()
 
     async def _make_durable(self, pending: dict[Lane, list[Pending]]) -> None:
-        """Append one group of frames, sync it, and only then account for it."""
-        cuts: dict[Lane, tuple[Cut, ...]] = {}
+        """Append one group of frames, sync it, and only then account for it and tell of it."""
         with disk_errors(self._path):
             self.store.begin_epoch()
+            appended: list[tuple[Lane, Segment, int, tuple[Cut, ...]]] = []
             for lane, parts in pending.items():
                 for part in parts:
                     self.store.keep_table(part.table)
                 stream = Stream(self.agent, lane, self.epoch)
-                cuts[lane] = tuple(cut(stream, *self.store.end(lane), parts))
-            placed = {lane: self.store.append(lane, frames) for lane, frames in cuts.items() if frames}
-            for segment, _ in placed.values():
-                if self._in_thread:
-                    await asyncio.to_thread(segment.sync)
-                else:
-                    segment.sync()
-            for lane, (segment, offset) in placed.items():
-                self.store.account(lane, segment, offset, cuts[lane])
-        written = [one.written for frames in cuts.values() for one in frames]
+                cuts = tuple(cut(stream, *self.store.end(lane), parts))
+                if cuts:
+                    appended.append((lane, *self.store.append(lane, cuts), cuts))
+            cancelled = await self._sync([segment for _, segment, _, _ in appended])
+            for lane, segment, offset, cuts in appended:
+                self.store.account(lane, segment, offset, cuts)
+        written = [one.written for _, _, _, cuts in appended for one in cuts]
         if self._tell is not None:
             self._tell(written)
         else:
             self._untold += written
+        if cancelled:
+            raise asyncio.CancelledError
+
+    async def _sync(self, segments: Sequence[Segment]) -> bool:
+        """Sync segments; return whether this was cancelled meanwhile: their numbers are used all the same."""
+        if not self._in_thread:
+            _sync_all(segments)
+            return False
+        syncing = asyncio.ensure_future(asyncio.to_thread(_sync_all, segments))
+        try:
+            await asyncio.shield(syncing)
+        except asyncio.CancelledError:
+            await asyncio.wait([syncing])
+            syncing.result()
+            return True
+        return False
+
+
+def _sync_all(segments: Sequence[Segment]) -> None:
+    for segment in segments:
+        segment.sync()

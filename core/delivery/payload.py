@@ -21,6 +21,9 @@ from core.delivery.tables import PointTable
 from core.errors import WireError
 
 GOOD, BAD = 0, 2
+EVENT_CHARACTERS = 4_000
+"""Longest event, as JSON [1]."""
+
 _YEAR_2200_MS = 7_258_118_400_000
 
 
@@ -61,6 +64,22 @@ def check_reading(reading: TakenReading, table: PointTable) -> None:
     if reading.point not in table.index:
         raise WireError("reading of a point that is not in its table", where=reading.point)
     _count_text(reading)
+
+
+def check_event(event: Event) -> None:
+    """Refuse an event that could not be encoded, or is too long to travel.
+
+    Raises
+    ------
+    WireError
+        If it has no key ``event``, is no JSON, or is longer than `EVENT_CHARACTERS`.
+    """
+    try:
+        text = json.dumps(event, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise WireError("an event that is no JSON", evidence=_seen(event)) from error
+    if not isinstance(event.get("event"), str) or len(text) > EVENT_CHARACTERS:
+        raise WireError("an event without its kind, or too long", evidence=_seen(event))
 
 
 def encode_payload(readings: Iterable[TakenReading], table: PointTable, events: Sequence[Event] = ()) -> str:

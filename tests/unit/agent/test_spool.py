@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import shutil
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -112,6 +114,9 @@ async def test_a_bad_reading_spoils_nothing_else(disk: Disk) -> None:
     disk.spool.add(LANE, TABLE, [TakenReading(POINT, 1, 1)])
     with pytest.raises(WireError):
         disk.spool.add(LANE, TABLE, [TakenReading(POINT, 2, 2), TakenReading("M-9.x", 2, 2)])
+    for event in ({"event": "x", "why": float("nan")}, {"kind": "x"}, {"event": "x", "why": "y" * 5000}):
+        with pytest.raises(WireError):
+            disk.spool.add(LANE, TABLE, [TakenReading(POINT, 2, 2)], [event])
     await disk.spool.flush()
     assert [one.n for one in disk.told] == [1]
 
@@ -126,6 +131,47 @@ async def test_frames_are_told_after_their_sync_and_lanes_without_any_are_not_sy
     await disk.write(1)
     await disk.spool.flush()
     assert told_at_sync == [2], "once, for one lane, and before the third frame was told"
+
+
+async def test_a_flush_that_is_cancelled_while_it_syncs_has_used_its_numbers(
+    disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    syncing, go_on = threading.Event(), threading.Event()
+
+    def slow(descriptor: int) -> None:
+        syncing.set()
+        go_on.wait(10)
+
+    disk.spool._in_thread = True
+    await disk.write(1)
+    monkeypatch.setattr(segments, "sync_data", slow)
+    disk.spool.add(LANE, TABLE, [TakenReading(POINT, 5, 5)])
+    flush = asyncio.create_task(disk.spool.flush())
+    await asyncio.to_thread(syncing.wait, 10)
+    flush.cancel()
+    await asyncio.sleep(0)
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await flush
+    monkeypatch.undo()
+    await disk.write(1)
+    assert [one.at for one in disk.told] == [0, 1, 2]
+    assert [frame.index for frame in disk.frames()] == [0, 1, 2]
+
+
+async def test_an_epoch_table_that_grew_is_written_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(epochs, "_SLACK_BYTES", 100)
+    table = epochs.EpochTable(tmp_path / "epochs.log")
+    entries = [epochs.Entry("e" * 32, LANE, frames=i) for i in range(1, 200)]
+    for entry in entries:
+        table.put(entry)
+    table.close()
+    assert (tmp_path / "epochs.log").stat().st_size < 2000
+    again = epochs.EpochTable(tmp_path / "epochs.log")
+    assert list(again) == entries[-1:]
+    again.close()
 
 
 async def test_what_is_written_while_nobody_listens_is_told_to_the_next_listener(disk: Disk) -> None:
