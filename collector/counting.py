@@ -16,7 +16,7 @@ def by_lane(counts: Sequence[Count]) -> tuple[Count, ...]:
 
 def closes(counts: Sequence[Count]) -> bool:
     """Tell whether every reading that was taken is stored, waiting, or named: none is unexplained."""
-    return all(count.adds_up and count.owed == 0 for count in counts)
+    return all(count.adds_up and not count.owed and not count.owed_frames for count in counts)
 
 
 def count_report(counts: Sequence[Count], form: Form) -> str:
@@ -46,6 +46,8 @@ def _facts(count: Count) -> dict[str, object]:
         "waiting": count.waiting,
         "owed": count.owed,
         "extra": count.extra,
+        "waiting_frames": count.waiting_frames,
+        "owed_frames": count.owed_frames,
         "adds_up": count.adds_up,
     }
 
@@ -66,6 +68,8 @@ def _lines(rows: Sequence[Count], good: bool) -> Iterator[str]:
             yield f" set aside {row.quarantined:,}  {row.agent} {row.lane}, raw bytes with their reason"
         if row.extra:
             yield f" second copies {row.extra:,}  {row.agent} {row.lane}, from a copied disk; outside the sum"
+        if row.owed_frames:
+            yield f" unexplained {row.owed_frames:,} frames  {row.agent} {row.lane}"
         if not row.adds_up:
             yield f" {row.agent} {row.lane}: what was taken and what was found differ"
     aside = " + set aside" if any(row.quarantined for row in rows) else ""
