@@ -14,6 +14,8 @@ from core.carbon.rounding import printed
 from core.errors import DataError, UsageError
 
 SCHEMA = "seiren.statement/1"
+_FACTS = ("energy", "fuel", "factor", "production")
+"""The kinds of figures that rest on no other figure, but on registers, slips and sources."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +176,21 @@ class Sheet:
         return tuple(found.values())
 
     def missing(self, figure: Figure) -> tuple[Figure, ...]:
-        """Return what is missing for a figure to be summed."""
-        return tuple(root for root in self.roots(figure) if root.value is None)
+        """Return the facts that are missing for a figure to be summed."""
+        roots = self.roots(figure) or (figure,)
+        return tuple(root for root in roots if root.value is None and root.kind in _FACTS)
+
+    def unnamed_reasons(self, figure: Figure) -> tuple[str, ...]:
+        """Return why a figure is not summed, as far as no missing fact says it."""
+        if figure.value is not None or figure.kind in _FACTS:
+            return ()
+        below = [(each, self._reasons(each)) for each in self.inputs(figure)]
+        own = [why for why in self._reasons(figure) if not any(why in reasons for _, reasons in below)]
+        return tuple(dict.fromkeys([*own, *(why for each, _ in below for why in self.unnamed_reasons(each))]))
+
+    @staticmethod
+    def _reasons(figure: Figure) -> list[str]:
+        return str(figure.facts.get("not_summed", "")).split("; ")
 
     def preliminary(self, figure: Figure) -> bool:
         """Return whether a figure rests on a factor that will be restated."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from collector.web.language import Language
+from collector.web.words import reason_name
 from core.delivery.count import Count
 
 
@@ -50,7 +51,7 @@ def _remarks(counts: Sequence[Count], language: Language) -> str:
         for reason, readings in count.lost.items():
             reasons[str(reason)] = reasons.get(str(reason), 0) + readings
     remarks = [
-        t("%(readings)s lost: %(reason)s", readings=number(readings), reason=reason)
+        t("%(readings)s lost: %(reason)s", readings=number(readings), reason=reason_name(reason, language))
         for reason, readings in sorted(reasons.items())
     ]
     if quarantined := sum(count.quarantined for count in counts):

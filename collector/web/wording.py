@@ -247,11 +247,17 @@ def unproven_title(energies: Sequence[Figure], language: Language) -> str:
 
 
 def missing_text(sheet: Sheet, figure: Figure, language: Language) -> str:
-    """Name what a figure lacks."""
-    names = [
-        f"{language.name(root.label)} ({root.id})" for root in sheet.missing(figure) if root.id != figure.id
+    """Name what a figure lacks.
+
+    A statement gives its reasons in English. In another language what is missing is named by its label, and
+    a reason that no figure stands for is quoted.
+    """
+    if language.code == "en":
+        return str(figure.facts["not_summed"])
+    named = [
+        f"{language.name(each.label)} ({each.id.removeprefix('energy.')})" for each in sheet.missing(figure)
     ]
-    return language.gettext(", ").join(names) or str(figure.facts.get("not_summed", ""))
+    return language.gettext(", ").join([*named, *sheet.unnamed_reasons(figure)])
 
 
 def _evidence(sheet: Sheet, figure: Figure) -> tuple[int, int, int]:

@@ -27,6 +27,12 @@ _METHODS = {
 _STATUSES = {"provisional": N_("Provisional"), "final": N_("Final")}
 _ACTIVITIES = {"open": N_("open"), "submitted": N_("submitted"), "closed": N_("closed")}
 _LANES = {"registers": N_("registers"), "samples": N_("samples")}
+_REASONS = {
+    "damaged": N_("damaged on the agent's disk"),
+    "disk_full": N_("the agent's disk was full"),
+    "trimmed": N_("forgotten by the agent after an earlier acknowledgement"),
+    "refused": N_("refused as unreadable"),
+}
 
 
 def origin_name(origin: str, language: Language) -> str:
@@ -52,3 +58,8 @@ def activity_name(status: str, language: Language) -> str:
 def lane_name(lane: str, language: Language) -> str:
     """Name a lane of delivery."""
     return language.gettext(_LANES.get(lane, lane))
+
+
+def reason_name(reason: str, language: Language) -> str:
+    """Name why readings were lost."""
+    return language.gettext(_REASONS.get(reason, reason))
