@@ -183,6 +183,25 @@ async def test_a_collector_that_lost_everything_is_given_what_is_still_there(
     await spool.close()
 
 
+async def test_what_a_restored_collector_lacks_and_is_gone_is_named_trimmed(
+    mosquitto: BrokerProcess, tmp_path: Path
+) -> None:
+    spool = Spool(tmp_path / "spool", "aoba-1", segment_bytes=200)
+    uplink = Uplink(configuration(mosquitto), spool, settings=QUICK)
+    async with running(uplink):
+        first = Collector(mosquitto, MemoryLedger())
+        async with running(first):
+            await write(spool, 0, 60)
+            await first.until(lambda: len(first.ledger.readings()) == 60 and uplink.undelivered == 0)
+        empty = Collector(mosquitto, MemoryLedger())
+        async with running(empty):
+            await empty.until(lambda: uplink.undelivered == 0 and len(empty.ledger.counts()) == 2)
+            counts = empty.ledger.counts()
+    assert [(count.taken, count.stored + count.lost["trimmed"]) for count in counts] == [(30, 30)] * 2
+    assert all(count.lost["trimmed"] for count in counts)
+    await spool.close()
+
+
 async def test_garbage_and_forged_acks_free_nothing(
     mosquitto: BrokerProcess, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

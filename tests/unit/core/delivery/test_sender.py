@@ -274,6 +274,27 @@ def test_a_new_life_unholds_everything_and_gets_an_inventory(agent: Agent) -> No
     assert messages(agent.due()) == [(Lane.REGISTERS, [0, 1])]
 
 
+def test_an_answer_to_an_inventory_from_before_the_prompt_is_not_followed(agent: Agent) -> None:
+    agent.life("2" * 32)
+    agent.due()
+    number = agent.numbers[Lane.REGISTERS]
+    agent.life("3" * 32)
+    agent.due()
+    agent.sender.on_ack(Ack(life="2" * 32, lane=Lane.REGISTERS, inventory=number))
+    assert agent.sender.followed_life is None
+
+
+def test_a_second_life_is_not_followed_before_it_has_prompted(agent: Agent) -> None:
+    agent.write(Lane.REGISTERS, 0)
+    agent.due()
+    number = agent.numbers[Lane.REGISTERS]
+    agent.sender.on_ack(
+        Ack(life="2" * 32, lane=Lane.REGISTERS, inventory=number, ids=(frame_id(0),)),
+    )
+    assert agent.sender.followed_life == "1" * 32
+    assert freed(agent.due()) == []
+
+
 def test_an_inventory_is_repeated_until_every_block_is_held_or_wanted(agent: Agent) -> None:
     agent.write(Lane.REGISTERS, 0, 2)
     agent.life("2" * 32)
