@@ -103,7 +103,12 @@ def _row(name: str, amount: str) -> str:
 
 def _electricity(sheet: Sheet) -> Iterator[str]:
     yield " electricity [kWh]"
+    sites = sheet.document["sites"]
+    shown_site = None if len(sites) > 1 else next(iter(sites))
     for energy in sheet.table("electricity"):
+        if energy.facts["site"] != shown_site:
+            shown_site = energy.facts["site"]
+            yield f" {ascii_text(sites[shown_site]['en'])}"[:_LEFT]
         name = f"{'  ' * sheet.depth(energy)}{ascii_text(energy.label['en'])}"
         if energy.facts["role"] == "boundary":
             name = f"{name} {energy.id.removeprefix('energy.')}"
@@ -124,7 +129,7 @@ def _balance(sheet: Sheet, balance: Figure) -> Iterator[str]:
         text = f"{shown(percent, 2)} % rectifier loss"
     else:
         text = f"{shown(percent, 2)} %, limit {shown(limit, 2)} %"
-    yield _row(text, {True: "ok", False: "FAULT", None: "-"}[balance.facts["ok"]])
+    yield _row(text, {True: "ok", False: "FAULT", None: ""}[balance.facts["ok"]])
 
 
 def _emissions(sheet: Sheet) -> Iterator[str]:
@@ -140,7 +145,7 @@ def _emissions(sheet: Sheet) -> Iterator[str]:
             yield _right(f"{name}  fuel", shown(scope.value))
             lines = emissions
         for emission in lines:
-            yield _right(_source(sheet.figure(emission.facts["amount"])), shown(emission.value))
+            yield _right(_source(sheet, sheet.figure(emission.facts["amount"])), shown(emission.value))
     yield _right("", "-------")
     yield _right("total", shown(sheet.total.value))
 
@@ -149,10 +154,11 @@ def _right(name: str, amount: str) -> str:
     return apart(name, amount, WIDTH - _RIGHT_AT)
 
 
-def _source(amount: Figure) -> str:
-    name = f"  {ascii_text(amount.label['en'])}"
+def _source(sheet: Sheet, amount: Figure) -> str:
     if amount.kind == "energy":
-        return name
+        site = ascii_text(sheet.document["sites"][amount.facts["site"]]["en"])
+        return f"  {site} {amount.facts['meter']['id']}"
+    name = f"  {ascii_text(amount.label['en'])}"
     return f"{name[:21]:<21}{shown(amount.value, 1):>8} {amount.unit}"
 
 
@@ -180,6 +186,8 @@ def _sureness(sheet: Sheet) -> Iterator[str]:
     kwh, tonnes = completeness.facts["unproven_kwh_printed"], completeness.facts["unproven_t_printed"]
     if kwh is None:
         proof = "the unproven part has no bound"
+    elif kwh == "0":
+        proof = "the registers prove every kWh"
     else:
         proof = f"at most {grouped(kwh)} kWh ({'-' if tonnes is None else grouped(tonnes)} t) unproven"
     yield f" how sure    time covered {completeness.printed} %; {proof}"

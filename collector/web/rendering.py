@@ -43,6 +43,7 @@ def environment(language: Language) -> jinja2.Environment:
         "method_name": words.method_name,
         "lane_name": words.lane_name,
         "lacking": wording.missing_text,
+        "meter_name": wording.meter_name,
     }
     env.filters |= _filters(language)
     return env

@@ -81,10 +81,18 @@ def sureness_title(completeness: Figure, language: Language) -> str:
     return t("The registers leave at most %(kwh)s kWh (%(tonnes)s t) unproven", kwh=kwh, tonnes=tonnes)
 
 
+def meter_name(sheet: Sheet, energy: Figure, language: Language) -> str:
+    """Name a meter, after its site where there are several."""
+    name = language.name(energy.label)
+    if len(sheet.document["sites"]) == 1:
+        return name
+    return f"{language.name(sheet.document['sites'][energy.facts['site']])} {name}"
+
+
 def balance_title(sheet: Sheet, balance: Figure, language: Language) -> str:
     """Say whether the sub-meters account for what their parent measured."""
     t = language.gettext
-    parent = language.name(sheet.energy(balance.facts["parent"]).label)
+    parent = meter_name(sheet, sheet.energy(balance.facts["parent"]), language)
     percent, limit = balance.exact("percent"), balance.exact("limit_percent")
     if percent is None:
         return t("%(parent)s cannot be checked: a meter of the network is missing", parent=parent)
@@ -242,6 +250,8 @@ def unproven_title(energies: Sequence[Figure], language: Language) -> str:
     known = [bound for bound in bounds if bound is not None]
     if len(known) < len(bounds):
         return language.gettext("What the registers leave unproven has no bound yet")
+    if not any(known):
+        return language.gettext("The registers prove every kilowatt-hour")
     kwh = language.number(sum(known, Fraction(0)) / 1000, rounding=Rounding.UP)
     return language.gettext("The registers leave at most %(kwh)s kWh unproven", kwh=kwh)
 

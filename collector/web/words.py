@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from collector.web.language import Language
 
 
@@ -20,7 +23,7 @@ _ORIGINS = {
     "missing": N_("missing"),
 }
 _METHODS = {
-    "exact": N_("a reading at the boundary itself"),
+    "exact": N_("equal readings on both sides"),
     "interpolated": N_("interpolated (floor)"),
     "missing": N_("no reading"),
 }
@@ -40,9 +43,12 @@ def origin_name(origin: str, language: Language) -> str:
     return language.gettext(_ORIGINS.get(origin, origin))
 
 
-def method_name(method: str, language: Language) -> str:
+def method_name(boundary: Mapping[str, Any], language: Language) -> str:
     """Name how a boundary reading was found."""
-    return language.gettext(_METHODS.get(method, method))
+    before = boundary["before"]
+    if before is not None and before["time_ms"] == boundary["time_ms"]:
+        return language.gettext("a reading at the boundary itself")
+    return language.gettext(_METHODS.get(boundary["method"], boundary["method"]))
 
 
 def status_name(status: str, language: Language) -> str:

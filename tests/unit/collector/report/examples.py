@@ -251,3 +251,18 @@ def count(lane: Lane = Lane.REGISTERS, **readings: int) -> Count:
     stored = readings.pop("stored", taken - sum(rest.values()) - sum(lost.values()))
     frames = {"extra": 0, "frames": 9, "waiting_frames": 0, "owed_frames": 0}
     return Count("aoba-1", lane, "0" * 32, taken=taken, stored=stored, lost=lost, **rest, **frames)
+
+
+def two_sites() -> StatementInputs:
+    """Return the month of the works and a yard with one meter."""
+    given = inputs()
+    row = Row("SHI-RCV-01", Label("受電点", "intake"), 7_000, 9_600, 48_000, None)
+    yard = SiteInputs(
+        id="shiomi",
+        name=Label("汐見ヤード", "Shiomi yard"),
+        tz=TOKYO,
+        network=Network((row.node,), (row.id,)),
+        meters=(Meter(row.id, row.name),),
+        energies={row.node.point: energy(row)},
+    )
+    return replace(given, sites=(*given.sites, yard))

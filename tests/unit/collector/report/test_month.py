@@ -6,7 +6,15 @@ from collector.report.month import ascii_text, month_report
 from core.carbon.factors import FactorStatus
 from core.carbon.labels import Label
 from core.delivery.frames import Lane
-from tests.unit.collector.report.examples import count, electricity, inputs, sheet, sheet_of, without
+from tests.unit.collector.report.examples import (
+    count,
+    electricity,
+    inputs,
+    sheet,
+    sheet_of,
+    two_sites,
+    without,
+)
 
 REPORT = """\
 Aoba works, February 2024                    SYNTHETIC DATA, seed 1, PROVISIONAL
@@ -96,3 +104,13 @@ def test_a_closed_month_with_final_factors_is_final() -> None:
     assert text.splitlines()[0].endswith(" FINAL")
     assert "SYNTHETIC" not in text
     assert "provisional" not in text
+
+
+def test_several_sites_are_told_apart_and_summed() -> None:
+    text = month_report(sheet_of(two_sites()))
+    assert text.startswith("Aoba Metals, 2 sites, February 2024")
+    assert re.search(r"^ Aoba works\b.*\n intake AOB-RCV-01", text, re.M)
+    assert re.search(r"^ Shiomi yard\b.*\n intake SHI-RCV-01 +124,800", text, re.M)
+    assert re.search(r"scope 2  electricity 0\.421 +8,874$", text, re.M)  # 8,821.156 + 52.541
+    assert re.search(r"  Shiomi yard SHI-RCV-01 +53$", text, re.M)
+    assert "8,873.697 + 5,117.083 = 13,990.780 t" in text

@@ -50,7 +50,7 @@ def test_a_number_stays_with_its_unit() -> None:
 def test_plurals() -> None:
     assert EN.ngettext("%(n)s slip", "%(n)s slips", 1) == "1 slip"
     assert EN.ngettext("%(n)s slip", "%(n)s slips", 1234) == "1,234 slips"
-    assert JA.ngettext("%(n)s slip", "%(n)s slips", 2) == "伝票 2"
+    assert JA.ngettext("%(n)s slip", "%(n)s slips", 2) == "伝票2件"
 
 
 def test_names_write_the_formula_of_the_gas() -> None:

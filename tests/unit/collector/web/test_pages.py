@@ -8,7 +8,7 @@ import pytest
 
 from core.delivery.frames import Lane
 from core.errors import OutsideError
-from tests.unit.collector.report.examples import count, sheet, sheet_of, without
+from tests.unit.collector.report.examples import count, sheet, sheet_of, two_sites, without
 from tests.unit.collector.web.site import Element, Examples, client, read
 
 LANGUAGES = ("ja", "en")
@@ -160,6 +160,22 @@ async def test_what_is_missing_replaces_the_sum_in_both_languages() -> None:
     assert "missing" in row.text()
     assert not re.search(r"\b0\b", row.text())
     assert "Intake cannot be checked" in english.text() or "intake cannot be checked" in english.text()
+
+
+async def test_several_sites_are_told_apart() -> None:
+    page = await _page("/ja/month/2024-02", Examples({"2024-02": sheet_of(two_sites())}))
+    assert "青葉製錬所 受電点と構成計量は一致" in page.text()
+    section = page.by_id("sources").parent
+    assert section is not None
+    rows = [[cell.text() for cell in row.cells()] for row in section.all("tr")]
+    assert [row[:2] for row in rows[1:4]] == [
+        ["スコープ2\N{IDEOGRAPHIC SPACE}購入電力", "21,077,664"],
+        ["青葉製錬所", "20,952,864"],
+        ["汐見ヤード", "124,800"],
+    ]
+    assert (await _page("/ja/figure/2024-02/co2.scope2", Examples({"2024-02": sheet_of(two_sites())}))).all(
+        "dl"
+    )
 
 
 async def test_no_target_is_said_with_where_to_put_it() -> None:
