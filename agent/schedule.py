@@ -16,14 +16,14 @@ class Schedule:
     every_ms
         Grid since 1970 UTC, above 0 [ms].
     margin_ms
-        For registers, how far before and after each half-hour one more reading is due [ms], below a
-        quarter of an hour; None for samples.
+        For registers, how far before and after each half-hour a reading is due [ms], below a quarter of
+        an hour; the grid's own instants between the two are left out. None for samples.
 
     Examples
     --------
     >>> registers = Schedule(every_ms=60_000, margin_ms=2_000)
-    >>> registers.next_after(1_740_000), registers.next_after(1_798_000), registers.next_after(1_800_000)
-    (1798000, 1800000, 1802000)
+    >>> registers.next_after(1_740_000), registers.next_after(1_798_000), registers.next_after(1_802_000)
+    (1798000, 1802000, 1860000)
     """
 
     every_ms: int
@@ -40,4 +40,6 @@ class Schedule:
             boundary + HALF_HOUR_MS - self.margin_ms,
             boundary + HALF_HOUR_MS + self.margin_ms,
         )
-        return min(due, min(side for side in sides if side > time_ms))
+        side = min(side for side in sides if side > time_ms)
+        between_sides = 0 < (due + self.margin_ms) % HALF_HOUR_MS < 2 * self.margin_ms
+        return side if between_sides else min(due, side)

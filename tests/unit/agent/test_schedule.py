@@ -20,11 +20,16 @@ def due_times(schedule: Schedule, after_ms: int, until_ms: int) -> list[int]:
 
 def test_registers_are_due_each_minute_and_on_both_sides_of_the_half_hour() -> None:
     around = due_times(REGISTERS, HALF_HOUR_MS - 61_000, HALF_HOUR_MS + 60_000)
-    assert [time_ms - HALF_HOUR_MS for time_ms in around] == [-60_000, -2_000, 0, 2_000, 60_000]
+    assert [time_ms - HALF_HOUR_MS for time_ms in around] == [-60_000, -2_000, 2_000, 60_000]
 
 
-def test_a_day_has_1440_minutes_and_96_sides() -> None:
-    assert len(due_times(REGISTERS, 86_400_000, 2 * 86_400_000)) == 1_440 + 96
+def test_a_day_has_96_sides_and_the_minutes_that_are_not_between_two_of_them() -> None:
+    assert len(due_times(REGISTERS, 86_400_000, 2 * 86_400_000)) == 96 + 1_440 - 48
+
+
+def test_without_a_margin_a_half_hour_is_read_once() -> None:
+    once = Schedule(every_ms=HALF_HOUR_MS, margin_ms=0)
+    assert due_times(once, 0, 2 * HALF_HOUR_MS) == [HALF_HOUR_MS, 2 * HALF_HOUR_MS]
 
 
 @given(st.integers(0, 2**42), st.integers(1, 7_200_000), st.none() | st.integers(0, 60_000))
@@ -34,7 +39,8 @@ def test_the_next_due_time_is_the_first_of_its_set(
     schedule = Schedule(every_ms=every_ms, margin_ms=margin_ms)
 
     def is_due(at: int) -> bool:
-        if at % every_ms == 0:
+        to_boundary_ms = min(at % HALF_HOUR_MS, -at % HALF_HOUR_MS)
+        if at % every_ms == 0 and (margin_ms is None or to_boundary_ms >= margin_ms):
             return True
         return (margin_ms is not None and (at - margin_ms) % HALF_HOUR_MS == 0) or (
             margin_ms is not None and (at + margin_ms) % HALF_HOUR_MS == 0
