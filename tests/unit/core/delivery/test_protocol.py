@@ -135,6 +135,7 @@ def test_any_faults() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_any_faults_at_length() -> None:
     run_state_machine_as_test(
         Faults, settings=settings(_FEW, max_examples=10_000, stateful_step_count=80, derandomize=False)
