@@ -107,6 +107,11 @@ async def room(folder: Path) -> AsyncIterator[Room]:
 
 
 SAMPLE = frame(0, [taken(T0, 2301, point=POWER)], lane=Lane.SAMPLES, table=GAUGES)
+NUMBER = "0" * 16
+INVENTORY = (
+    f"seiren/v1/{SITE}/{AGENT}/samples",
+    encode(Inventory(number=NUMBER, process=EPOCH, sequence=1, epochs=(), blocks=(), gone=())),
+)
 SAMPLES = (table(GAUGES, lane=Lane.SAMPLES), data(SAMPLE))
 
 
@@ -120,11 +125,9 @@ async def test_registers_are_answered_once_they_are_committed(tmp_path: Path) ->
 
 async def test_samples_wait_until_the_store_is_open(tmp_path: Path) -> None:
     async with room(tmp_path) as here:
-        here.hear(*SAMPLES)
-        one = frame(0, minutes(0, 5))
-        here.hear(table(), data(one))
-        await here.until(lambda: one.id in here.acked())
-        assert here.acked() == {one.id}
+        here.hear(*SAMPLES, INVENTORY)
+        await here.until(lambda: NUMBER in here.inventories_answered())
+        assert here.acked() == set()
         here.ingest.let_samples_in()
         here.hear(data(SAMPLE))
         await here.until(lambda: SAMPLE.id in here.acked())
@@ -139,8 +142,7 @@ async def test_a_store_that_is_down_holds_up_samples_and_nothing_else(
         here.ingest.let_samples_in()
         here.store.down = True
         here.hear(*SAMPLES)
-        inventory = Inventory(number="0" * 16, process=EPOCH, sequence=1, epochs=(), blocks=(), gone=())
-        here.hear((f"seiren/v1/{SITE}/{AGENT}/samples", encode(inventory)))
+        here.hear(INVENTORY)
         registers = frame(0, minutes(0, 5))
         here.hear(table(), data(registers))
         await here.until(lambda: registers.id in here.acked())

@@ -253,4 +253,4 @@ def test_two_lanes_raise_one_head(ledger: Ledger) -> None:
     commit(ledger, (f"seiren/v1/{SITE}/{AGENT}/head", encode(Head(lanes={Lane.SAMPLES: lane}))))
     way.commit_samples(decided, ())
     (count,) = ledger.counts()
-    assert (count.taken, count.stored) == (15, 3)
+    assert (count.taken, count.stored, count.frames) == (15, 3, 5)
