@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 
 MAX_WAITING_BYTES = 64_000_000
-MAX_BATCH_BYTES = 8_000_000
+MAX_BATCH_BYTES = 2_000_000
 LINGER_S = 0.2
 
 Message = tuple[str, bytes]

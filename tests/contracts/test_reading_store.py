@@ -3,43 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
 from decimal import Decimal
-from pathlib import Path
-from typing import Any
-
-import pytest
 
 from collector.stores.base import ReadingStore, StoreRow
-from collector.stores.influxdb import InfluxStore
-from collector.stores.sqlite import SqliteStore
 from core.timeline import Interval
+from tests.contracts.conftest import Maker
 
 T0 = 1_706_713_200_000  # 2024-02-01 00:00 JST
 DAY_MS = 86_400_000
 MONTH = Interval(T0, T0 + 29 * DAY_MS)
 POINT = "AOB-RCV-01.active_energy_import"
-
-
-Maker = Callable[[], ReadingStore]
-
-
-@pytest.fixture(params=["sqlite", "influxdb"])
-def make(request: pytest.FixtureRequest, tmp_path: Path) -> Maker:
-    """Make stores that stand on the same readings."""
-    if request.param == "sqlite":
-        return lambda: SqliteStore(tmp_path / "readings.sqlite")
-    server: Any = request.getfixturevalue("influxd")
-    bucket = server.new_bucket()
-    return lambda: InfluxStore(url=server.url, org=server.org, bucket=bucket, token=server.token)
-
-
-@pytest.fixture
-async def store(make: Maker) -> AsyncIterator[ReadingStore]:
-    made = make()
-    await made.open()
-    yield made
-    await made.close()
 
 
 def row(
