@@ -86,9 +86,6 @@ def _lines(ledger: Ledger, hq: HqConfig, store: str, seen: _Seen) -> Iterator[st
     yield f"ledger {hq.ledger.name}, id {ledger.id[:8]}   {ledger.where}   {seen.points} points"
     behind = f"{seen.behind:,} frames behind the ledger" if seen.behind else "up to date"
     yield f"reading store {store}   {behind}"
-    if not seen.lanes:
-        yield "no agent has been heard yet"
-        return
     header = ("agent", "lane", "stored", "waiting", "owed", "set aside")
     rows = [
         (
@@ -101,7 +98,7 @@ def _lines(ledger: Ledger, hq: HqConfig, store: str, seen: _Seen) -> Iterator[st
         )
         for each in seen.lanes
     ]
-    yield as_table(header, rows, left=2)
+    yield as_table(header, rows, left=2) if rows else "no agent has been heard yet"
     for each in seen.aside:
         times = f" ({each.times} times)" if each.times > 1 else ""
         yield f"set aside  {each.source}: {each.reason}{times}"
