@@ -7,32 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from collector.imports import import_activity, import_production
+from collector.imports import import_activity
 from collector.ledger import Ledger
 from collector.stores.influxdb import MIN_RETENTION_DAYS
 from config.hq import load_hq
 
 GUIDE = (Path(__file__).parents[3] / "docs" / "guide-hq.md").read_text(encoding="utf-8")
-FUEL, PRODUCTION = re.findall(r"```csv\n(.*?)```", GUIDE, re.DOTALL)
+FUEL, _ = re.findall(r"```csv\n(.*?)```", GUIDE, re.DOTALL)
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """The guide's files in one folder."""
+    """A folder with the guide's hq.yaml."""
     (hq,) = re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)
     (tmp_path / "hq.yaml").write_text(hq, encoding="utf-8")
-    (tmp_path / "fuel.csv").write_text(FUEL, encoding="utf-8")
-    (tmp_path / "production.csv").write_text(PRODUCTION, encoding="utf-8")
     return tmp_path
-
-
-def test_its_files_go_in(folder: Path) -> None:
-    hq = load_hq(folder)
-    ledger = Ledger.open(folder, create=True)
-    fuel = import_activity(folder / "fuel.csv", ledger, hq)
-    production = import_production(folder / "production.csv", ledger, hq)
-    ledger.close()
-    assert (fuel.added, fuel.bad, production.added, production.bad) == (2, (), 1, ())
 
 
 def test_its_mistake_is_told_as_shown(folder: Path) -> None:
