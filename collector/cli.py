@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -51,6 +52,7 @@ def run(
     """Receive readings until told to stop (SIGTERM or Ctrl-C)."""
     hq = _hq(folder)
     start_logging(log.value)
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of each look at the tables
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(serve(folder, hq))
 
