@@ -22,7 +22,8 @@ def _run(*words: object) -> None:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.7", "::", "hq.example"])
-def test_only_loopback_is_served(tmp_path: Path, host: str) -> None:
+def test_only_loopback_is_served(tmp_path: Path, host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("uvicorn.Server.run", lambda self, sockets: None)  # it would serve until told to stop
     with pytest.raises(UsageError):
         _run(folder(tmp_path), "--host", host, "--port", 0)
 
