@@ -17,7 +17,6 @@ from tests.servers import InfluxServer
 
 MONTHS_KWH = {"2018-03": "80230.41", "2018-08": "68559.43", "2018-11": "86217.61"}
 YEAR_KWH = "959636.71"
-BROKERS = ("nats", "mosquitto")
 
 
 def _month_kwh(run: Run, month: str) -> Fraction:
@@ -48,8 +47,7 @@ def test_half_hours_add_up_to_the_month(year: Run) -> None:
     assert sum(Fraction(row["kwh"]) for row in half_hours) == Fraction(MONTHS_KWH["2018-03"])
 
 
-@pytest.mark.parametrize("broker", BROKERS)
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize(("broker", "seed"), [("nats", 1), ("mosquitto", 2)])
 def test_killed_processes_change_no_figure(tmp_path: Path, broker: str, seed: int) -> None:
     faults = "collector-killed,agent-killed,broker-killed"
     run = demo(
