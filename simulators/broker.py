@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -62,6 +63,8 @@ def _mosquitto(folder: Path, mqtt_port: int) -> str:
         "autosave_interval": "1",
         "max_queued_messages": "0",
     }
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        settings["user"] = "root"  # else it gives up root, and with it the folder
     return "".join(f"{key} {value}\n" for key, value in settings.items())
 
 
