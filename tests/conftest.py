@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,16 @@ from tests.servers import BrokerProcess, InfluxServer
 # A property is about what holds, not about how fast a busy machine shows it.
 settings.register_profile("seiren", deadline=None)
 settings.load_profile("seiren")
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """A command sets up the logs of its process; here it is a guest in the process of all tests."""
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    yield
+    root.handlers = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import logging
-from collections.abc import Iterator
 
 import pytest
 
@@ -13,14 +12,6 @@ from core.errors import Unreachable
 from core.runtime.logs import LogFormat, facts, start_logging
 
 ERROR = Unreachable("No reply", where="192.0.2.7:502 unit 3", evidence="nothing within 3 s", next="ping it")
-
-
-@pytest.fixture(autouse=True)
-def root_as_before() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
-    yield
-    root.handlers, root.level = handlers, level
 
 
 def logged(form: LogFormat) -> str:
