@@ -62,6 +62,14 @@ def marks(sheet: Sheet) -> str:
     return f"SYNTHETIC DATA, {synthetic}, {status}" if synthetic else status
 
 
+def title_lines(title: str, sheet: Sheet) -> Iterator[str]:
+    """Yield a title with the `marks` at its end, or on a line of their own where both do not fit."""
+    if len(title) + 1 + len(marks(sheet)) <= WIDTH:
+        yield apart(title, marks(sheet))
+    else:
+        yield from (title[:WIDTH], *textwrap.wrap(marks(sheet), WIDTH))
+
+
 def apart(left: str, right: str, width: int = WIDTH) -> str:
     """Set two texts to the two ends of a line; the left one is cut where both do not fit."""
     room = width - len(right) - 1
@@ -93,7 +101,7 @@ def scope_name(sheet: Sheet) -> str:
 
 
 def _heading(sheet: Sheet) -> Iterator[str]:
-    yield apart(f"{scope_name(sheet)}, {month_name(sheet.month)}", marks(sheet))
+    yield from title_lines(f"{scope_name(sheet)}, {month_name(sheet.month)}", sheet)
     yield from textwrap.wrap(headline(sheet), WIDTH, subsequent_indent="  ")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import Any
 
-from collector.report.month import WIDTH, apart, marks, month_name
+from collector.report.month import WIDTH, apart, month_name, title_lines
 from collector.report.numbers import grouped, shown, written_out
 from collector.report.sheet import Figure, Sheet
 
@@ -28,7 +28,7 @@ def why(sheet: Sheet, figure_id: str) -> str:
         When the statement has no such figure.
     """
     figure = sheet.figure(figure_id)
-    lines = [apart(f"{figure_id}, {month_name(sheet.month)}", marks(sheet)), ""]
+    lines = [*title_lines(f"{figure_id}, {month_name(sheet.month)}", sheet), ""]
     lines += _explain(sheet, figure, "", set())
     return "".join(f"{line.rstrip()}\n" for line in lines)
 

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 
-from collector.report.month import WIDTH, apart, ascii_text, marks, month_name, scope_name
+from collector.report.month import WIDTH, ascii_text, month_name, scope_name, title_lines
 from collector.report.numbers import shown
 from collector.report.sheet import Sheet
 
@@ -34,7 +34,7 @@ def year_report(title: str, months: Sequence[str], sheets: Mapping[str, Sheet]) 
     lines = []
     if known:
         worst = next((sheet for sheet in known if sheet.provisional), known[-1])
-        lines += [apart(f"{scope_name(worst)}, {title}", marks(worst)), ""]
+        lines += [*title_lines(f"{scope_name(worst)}, {title}", worst), ""]
     lines.append(f" {'month':<16}{'electricity [kWh]':>20}{'CO2 [t]':>12}{'covered [%]':>14}")
     for month, energy, co2 in zip(months, energies, tonnes, strict=True):
         cover = shown(_covered_percent(sheets[month]), 2) if month in sheets else "-"

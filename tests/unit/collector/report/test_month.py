@@ -81,6 +81,13 @@ def test_what_is_missing_is_named_and_never_zero() -> None:
     assert "by hand" not in text
 
 
+def test_a_long_origin_never_cuts_the_month() -> None:
+    given = sheet_of(replace(inputs(), synthetic=f"replay of {40 * 'x'}"))
+    first, second, *_ = month_report(given).splitlines()
+    assert first == "Aoba works, February 2024"
+    assert second == f"SYNTHETIC DATA, replay of {40 * 'x'}, PROVISIONAL"
+
+
 def test_over_target_and_no_target() -> None:
     assert "CO2 38 t over target (13,938 of 13,900 t, +0.3 %)" in month_report(
         sheet(target_t=Fraction(13900))
