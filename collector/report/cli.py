@@ -112,7 +112,9 @@ def _known(ledger: LedgerMonths, months: tuple[str, ...]) -> dict[str, Sheet]:
         raise UsageError(
             f"The ledger knows nothing of {asked}.",
             where=ledger.folder,
-            evidence=f"it has {known[0]} to {known[-1]}" if known else "it has no reading yet",
+            evidence=f"it has {known[0]} to {known[-1]}"
+            if known
+            else "no activity, and no meter on record that was read in two half-hours of a month",
             next=f"seiren month show {ledger.folder} {known[-1]}"
             if known
             else f"seiren collector run {ledger.folder}",
