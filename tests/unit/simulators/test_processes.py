@@ -20,10 +20,13 @@ STUBBORN = [
     "-c",
     "import signal, time; signal.signal(15, signal.SIG_IGN); print('here', flush=True); time.sleep(60)",
 ]
+# A shell starts what runs in its background deaf to Ctrl-C, and that is inherited: so it is said here.
 PARENT = """
-import asyncio, sys
+import asyncio, signal, sys
 from pathlib import Path
 from simulators.processes import Children
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 async def main():
     async with Children(Path(sys.argv[1])) as children:
