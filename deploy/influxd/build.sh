@@ -30,7 +30,7 @@ command -v cargo >/dev/null || fail "Rust is missing: InfluxDB's query engine is
     "apt-get install cargo, where that is 1.72 or newer (Debian 13); else see rustup.rs"
 command -v cc >/dev/null || fail "A C compiler is missing." "apt-get install gcc libc6-dev"
 
-echo "building InfluxDB $version, about 5 minutes on two cores, log: $cache/build.log" >&2
+echo "building InfluxDB $version, 5 to 8 minutes on two cores, log: $cache/build.log" >&2
 mkdir -p "$cache"
 cd "$here"
 
