@@ -13,6 +13,7 @@ from decimal import Context, Decimal, localcontext
 from typing import Any
 
 from collector.report.sheet import Figure, Sheet
+from core.metering.quantities import Unit
 
 _TOLERANCE_T = Decimal("0.001")
 """Floors of registers to whole Wh stay below 1e-6 t each [t]."""
@@ -51,8 +52,14 @@ def by_hand(sheet: Sheet) -> HandCalculation | None:
 def _emission_t(amount: Figure, factor: Figure) -> Decimal:
     if amount.kind == "energy":
         return _energy_wh(amount.facts) / 1000 * Decimal(factor.facts["value"]) / 1000
-    quantity = sum((Decimal(line["quantity"]) for line in amount.facts["lines"]), Decimal(0))
+    quantity = sum((_in_unit(line, amount.unit) for line in amount.facts["lines"]), Decimal(0))
     return quantity * Decimal(factor.facts["gcv"]) * Decimal(factor.facts["carbon"]) * 44 / 12
+
+
+def _in_unit(line: Mapping[str, Any], unit: str) -> Decimal:
+    """A slip's quantity in the unit of its fuel's factor: slips in kg beside a factor per t."""
+    worth = Unit(line["unit"]).factor_to(Unit(unit))
+    return Decimal(line["quantity"]) * worth.numerator / worth.denominator
 
 
 def _energy_wh(energy: Mapping[str, Any]) -> Decimal:

@@ -7,7 +7,8 @@ import pytest
 
 from collector.report.hand import by_hand
 from collector.report.sheet import Sheet
-from tests.unit.collector.report.examples import sheet, sheet_of, without
+from core.metering.quantities import Unit
+from tests.unit.collector.report.examples import inputs, sheet, sheet_of, without
 
 
 def _changed(figure: str, path: tuple[str | int, ...], value: Any) -> Sheet:
@@ -44,6 +45,17 @@ def test_it_starts_from_the_leaves_and_so_sees_a_wrong_sum(
     hand = by_hand(_changed(figure, path, value))
     assert hand is not None
     assert not hand.agrees
+
+
+def test_a_slip_in_kg_counts_like_one_in_t() -> None:
+    given = inputs()
+    coal, *others = given.fuels
+    assert coal.unit is Unit.T
+    in_kg = replace(coal, quantity=coal.quantity * 1000, unit=Unit.KG)
+    hand = by_hand(sheet_of(replace(given, fuels=(in_kg, *others))))
+    assert hand is not None
+    assert hand.agrees
+    assert round(hand.total_t, 3) == Decimal("13938.239")
 
 
 def test_without_a_sum_there_is_nothing_to_compare() -> None:
