@@ -11,7 +11,8 @@ from agent.devices import open_sources
 from agent.points import point_tables
 from agent.poller import Source
 from config.agent import AgentConfig, Device
-from config.strict import DIRECT, exact_text
+from config.strict import DIRECT
+from core.carbon.rounding import exact_text
 from core.delivery.frames import Lane
 from core.delivery.payload import TakenReading
 from core.delivery.tables import PointRow

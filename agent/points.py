@@ -10,7 +10,7 @@ from agent.opcua.session import Address
 from config.agent import AgentConfig, Device
 from config.loading import load_profile, profile_digest
 from config.profile import Measure, ProfilePoint
-from config.strict import exact_text
+from core.carbon.rounding import exact_text
 from core.delivery.frames import Lane
 from core.delivery.tables import PointRow, PointTable
 from core.metering.quantities import Kind, Quantity

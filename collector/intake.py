@@ -14,12 +14,10 @@ from collector.ledger import Ledger, delivery, quarantine
 from collector.ledger.holdings import LedgerHoldings
 from collector.stores.base import Rejection, StoreRow
 from collector.stores.rows import sample_rows, scales
-from core.delivery.frames import Frame, Stream
+from core.delivery.frames import Stream
 from core.delivery.holdings import Answer, Decision, FrameState, KeptFrame
 from core.delivery.messages import Data, Status
-from core.delivery.payload import decode_payload
-from core.delivery.receiver import Arrival, decide
-from core.delivery.tables import PointTable
+from core.delivery.receiver import Arrival, decide, keep
 from core.errors import WireError
 
 _LOG = logging.getLogger(__name__)
@@ -147,7 +145,7 @@ class Intake:
             late = holdings.undecoded_samples(_LATE_FRAMES_PER_TURN)
             decision = replace(
                 decide(heard.arrivals, holdings, life),
-                decoded=tuple(_decoded(frame, table) for frame, table in late),
+                decoded=tuple(keep(frame, table) for frame, table in late),
             )
             decision = self._admit(decision, heard.arrivals, holdings)
             held = [kept for kept in (*decision.frames, *decision.decoded) if kept.state is FrameState.HELD]
@@ -221,14 +219,6 @@ def set_aside_rows(
         quarantine.set_aside(
             connection, source=store_name, reason=each.reason, raw=repr(each.row).encode(), time_ms=time_ms
         )
-
-
-def _decoded(frame: Frame, table: PointTable) -> KeptFrame:
-    try:
-        readings, events = decode_payload(frame, table)
-    except WireError as error:
-        return KeptFrame(frame, FrameState.QUARANTINED, reason=f"{error.what}: {error.evidence}")
-    return KeptFrame(frame, FrameState.HELD, readings, events)
 
 
 def _tell(decision: Decision) -> None:

@@ -24,8 +24,8 @@ from config.strict import (
     PositiveExact,
     Problem,
     TimeZone,
-    exact_text,
 )
+from core.carbon.rounding import exact_text
 
 Shares = Annotated[dict[Id, NotNegativeExact], Field(min_length=1)]
 """Product → exact share [1]; all of them sum to 1."""

@@ -16,6 +16,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator
 
+from core.carbon.rounding import exact_text
+
 Loc = tuple[str | int, ...]
 """Path to a value in a file: keys and list indexes, outermost first."""
 
@@ -75,30 +77,6 @@ def exact(value: object) -> Fraction:
         return Fraction(value.strip())
     except ZeroDivisionError:
         raise ValueError("divides by zero") from None
-
-
-def exact_text(value: Fraction) -> str:
-    """Return the shortest exact text of a number: decimal when it terminates, else a ratio.
-
-    Examples
-    --------
-    >>> exact_text(Fraction(1, 1000)), exact_text(Fraction(1, 3)), exact_text(Fraction(7))
-    ('0.001', '1/3', '7')
-    """
-    twos = fives = 0
-    rest = value.denominator
-    while rest % 2 == 0:
-        rest, twos = rest // 2, twos + 1
-    while rest % 5 == 0:
-        rest, fives = rest // 5, fives + 1
-    if rest != 1:
-        return f"{value.numerator}/{value.denominator}"
-    digits = max(twos, fives)
-    if digits == 0:
-        return str(value.numerator)
-    scaled = abs(value.numerator) * 10**digits // value.denominator
-    whole, part = divmod(scaled, 10**digits)
-    return f"{'-' if value < 0 else ''}{whole}.{part:0{digits}d}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,7 +128,7 @@ class _Batch:
             return
         self._tables[table.digest] = table
         self._new_tables.append(table)
-        self._decoded.extend(_keep(frame, table) for frame in self._holdings.undecoded(table.digest))
+        self._decoded.extend(keep(frame, table) for frame in self._holdings.undecoded(table.digest))
 
     def _take_head(self, site: str, agent: str, message: Head) -> None:
         for lane, head in message.lanes.items():
@@ -157,7 +157,7 @@ class _Batch:
                         "same_place", stream, f"two frames of index {frame.index}: {here[0]} {frame.id}"
                     )
                 here.append(frame.id)
-                self._kept[frame.id] = _keep(frame, table)
+                self._kept[frame.id] = keep(frame, table)
         self._book.raise_end(site, stream, frames=max(frame.index for frame in frames) + 1)
         draft.add(frames)
 
@@ -269,8 +269,8 @@ def _block(epoch: str, first: int, copies: Sequence[tuple[str, int]]) -> Block:
     return Block(epoch, first, len(copies), sum(n for _, n in copies), block_digest(ids))
 
 
-def _keep(frame: Frame, table: PointTable | None) -> KeptFrame:
-    """How a new frame is kept."""
+def keep(frame: Frame, table: PointTable | None) -> KeptFrame:
+    """Return how a new frame is kept: held, undecoded without its table, or quarantined with a reason."""
     if table is None:
         return KeptFrame(frame, FrameState.UNDECODED, reason=f"point table {frame.table} has not come")
     try:

@@ -15,7 +15,7 @@ from agent.modbus.plan import plan
 from agent.points import profile_points, register_points
 from config.agent import Device, ModbusTcp
 from config.loading import profile_ids
-from config.strict import exact_text
+from core.carbon.rounding import exact_text
 
 FOLDER = Path(__file__).parents[2] / "cases" / "profiles"
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from config.documents import DocumentError, load_yaml
 from config.reading import dotted, read_yaml
-from config.strict import Exact, Model, exact, exact_text
+from config.strict import Exact, Model, exact
+from core.carbon.rounding import exact_text
 from core.errors import ConfigError
 
 
