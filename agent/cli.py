@@ -2,109 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-from dataclasses import asdict
-from enum import StrEnum
-from functools import partial
-from pathlib import Path
-from typing import Annotated, Any
-
 import typer
 
-from agent.broker import reach_broker
-from agent.check import Report, check_connections, lines, summary
-from agent.service import serve
-from config.loading import load_agent
-from core.errors import SeirenError
-from core.runtime.clock import WallClock, open_clock
-from core.runtime.logs import start_logging
+from agent.commands.check import check
+from agent.commands.run import run
 
 app = typer.Typer(no_args_is_help=True, help="Read the meters of a site, and keep every reading safe.")
 
-Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="The agent's configuration, agent.yaml.")]
-
-
-class LogForm(StrEnum):
-    """How logs are written."""
-
-    HUMAN = "human"
-    JSON = "json"
-
-
-class Form(StrEnum):
-    """How a result is printed."""
-
-    TABLE = "table"
-    JSON = "json"
-
-
-@app.command()
-def run(
-    config: Config,
-    clock: Annotated[
-        str | None,
-        typer.Option(help="Take time from a conductor: stepped:HOST:PORT. Default: the wall clock."),
-    ] = None,
-    log: Annotated[LogForm, typer.Option(help="Logs for people, or as JSON lines.")] = LogForm.HUMAN,
-) -> None:
-    """Read the devices on schedule until told to stop (SIGTERM or Ctrl-C)."""
-    start_logging(log.value)
-    settings = load_agent(config)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(serve(settings, open_clock(clock, settings.agent)))
-
-
-@app.command()
-def check(
-    config: Config,
-    connect: Annotated[
-        bool, typer.Option("--connect", help="Also read each device once and reach the broker.")
-    ] = False,
-    form: Annotated[Form, typer.Option("--format", help="For people, or as JSON.")] = Form.TABLE,
-) -> None:
-    """Check a configuration; with --connect also its devices and its broker.
-
-    Exit codes: 0 good, 1 a point has no value, 2 the configuration is wrong, 3 a device or broker is silent.
-    """
-    settings = load_agent(config)
-    if not connect:
-        typer.echo(
-            json.dumps({"agent": settings.agent, "good": True}) if form is Form.JSON else summary(settings)
-        )
-        return
-    start_logging()
-    broker = partial(reach_broker, settings.broker.host, settings.broker.port)
-    report = asyncio.run(check_connections(settings, now_ms=WallClock().now_ms, reach_broker=broker))
-    if form is Form.JSON:
-        typer.echo(json.dumps(asdict(report), default=_plain, ensure_ascii=False, indent=2))
-    else:
-        typer.echo(summary(settings))
-        for line in lines(report):
-            typer.echo(line)
-        typer.echo(_verdict(report))
-    if code := report.exit_code:
-        raise typer.Exit(code)
-
-
-def _verdict(report: Report) -> str:
-    if report.silent:
-        return f"{report.silent} of {len(report.devices) + 1} do not answer (exit 3)"
-    if report.without_value:
-        return f"all answer; {report.without_value} points have no value (exit 1)"
-    return f"all {len(report.devices)} devices and the broker answer"
-
-
-def _plain(value: object) -> Any:
-    if isinstance(value, SeirenError):
-        return {"what": value.what, "where": value.where, "seen": value.evidence, "next": value.next}
-    return str(value)
-
-
-def _loop_factory() -> Any:
-    """Return uvloop's loops where there are any (not on Windows), else None."""
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
+app.command()(run)
+app.command()(check)

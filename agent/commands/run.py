@@ -1,0 +1,46 @@
+"""`seiren agent run`: read the devices on schedule until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from agent.commands.options import Config
+from agent.service import serve
+from config.loading import load_agent
+from core.runtime.clock import open_clock
+from core.runtime.logs import start_logging
+
+
+class LogForm(StrEnum):
+    """How logs are written."""
+
+    HUMAN = "human"
+    JSON = "json"
+
+
+def run(
+    config: Config,
+    clock: Annotated[
+        str | None,
+        typer.Option(help="Take time from a conductor: stepped:HOST:PORT. Default: the wall clock."),
+    ] = None,
+    log: Annotated[LogForm, typer.Option(help="Logs for people, or as JSON lines.")] = LogForm.HUMAN,
+) -> None:
+    """Read the devices on schedule until told to stop (SIGTERM or Ctrl-C)."""
+    start_logging(log.value)
+    settings = load_agent(config)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(serve(settings, open_clock(clock, settings.agent)))
+
+
+def _loop_factory() -> Any:
+    """Return uvloop's loops where there are any (not on Windows), else None."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
