@@ -42,10 +42,10 @@ def register_points(device: Device) -> dict[Lane, Sequence[RegisterPoint]]:
         lane: [
             RegisterPoint(
                 point_id(device, name),
-                point.address,
+                tuple(place.address for place in point.places),
                 point.type,
                 point.word_order or order,
-                point.not_available,
+                point.not_available[0] if point.not_available else None,
             )
             for name, point in profile_points(device)
             if lane_of(point.quantity) is lane

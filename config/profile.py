@@ -5,127 +5,71 @@ from __future__ import annotations
 import difflib
 import hashlib
 from collections.abc import Iterator
-from enum import StrEnum
-from fractions import Fraction
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, Field
 
 from config.documents import load_yaml
-from config.strict import Id, Model, PositiveExact, Problem
-from core.errors import ConfigError, DataError
-from core.metering.quantities import Kind, Quantity, Unit
+from config.profile_identity import Fingerprint, Identify, Identity, Text
+from config.profile_points import (
+    MAX_WORDS,
+    Address,
+    ByteOrder,
+    ByteOrderName,
+    Function,
+    Measure,
+    OrderName,
+    Part,
+    Place,
+    ProfilePoint,
+    QuantityName,
+    ScaleRegister,
+    UnitName,
+    ValueType,
+    WordOrder,
+    fits,
+)
+from config.profile_problems import overlaps, point_problems
+from config.strict import Id, Model, Problem
+from core.errors import ConfigError
+
+__all__ = [
+    "ByteOrder",
+    "Fingerprint",
+    "Identify",
+    "Identity",
+    "Measure",
+    "Part",
+    "Place",
+    "Profile",
+    "ProfilePoint",
+    "QuantityName",
+    "ScaleRegister",
+    "Text",
+    "Trap",
+    "UnitName",
+    "ValueType",
+    "WordOrder",
+    "fits",
+    "load_profile",
+    "profile_digest",
+    "profile_ids",
+    "with_profile_paths",
+]
 
 _SHIPPED: Final = "profiles"
 
 
-class ValueType(StrEnum):
-    """How a device encodes one value; bytes inside a word are always big-endian."""
-
-    INT16 = "int16"
-    UINT16 = "uint16"
-    INT32 = "int32"
-    UINT32 = "uint32"
-    INT64 = "int64"
-    UINT64 = "uint64"
-    FLOAT32 = "float32"
-    FLOAT64 = "float64"
-
-    @property
-    def words(self) -> int:
-        """Width [16-bit words]."""
-        return int(self.value.lstrip("uintfloa")) // 16
-
-    @property
-    def is_float(self) -> bool:
-        """Whether the device sends an IEEE 754 number."""
-        return self.value.startswith("float")
-
-    @property
-    def limits(self) -> tuple[int, int]:
-        """Smallest and largest integer of the type [counts]; (0, 0) for floats."""
-        bits = 16 * self.words
-        if self.is_float:
-            return 0, 0
-        return (0, 2**bits - 1) if self.value.startswith("u") else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
-
-
-class WordOrder(StrEnum):
-    """Which word of a value comes first."""
-
-    MSW_FIRST = "msw_first"
-    LSW_FIRST = "lsw_first"
-
-
-def fits(unit: Unit, quantity: Quantity) -> bool:
-    """Return whether a quantity can be told in a unit."""
-    try:
-        unit.factor_to(quantity.unit)
-    except DataError:
-        return False
-    return True
-
-
-def _as_tuple(value: Any) -> Any:
-    return value if isinstance(value, tuple) else (value,)
-
-
-Address = Annotated[int, Field(ge=0, le=0xFFFF)]
-UnitName = Annotated[Unit, Field(strict=False)]
-QuantityName = Annotated[Quantity, Field(strict=False)]
-TypeName = Annotated[ValueType, Field(strict=False)]
-OrderName = Annotated[WordOrder, Field(strict=False)]
-
-
-def _distinct(value: tuple[int, ...]) -> tuple[int, ...]:
-    if len(set(value)) != len(value):
-        raise ValueError("adds the same register to itself")
+def _first_and_last(value: tuple[int, int]) -> tuple[int, int]:
+    if value[0] > value[1]:
+        raise ValueError("must be the first and the last register, in this order")
     return value
 
 
-class Measure(Model):
-    """What a count of a point means, whatever it is read by.
-
-    Attributes
-    ----------
-    scale
-        Multiplies the count to give the value in `unit`.
-    resolution
-        Step in which the count is used [counts]; a float register has one too.
-    wrap_at
-        The count at which the register starts again from 0 [counts]; None: it never does in practice.
-    """
-
-    quantity: QuantityName
-    unit: UnitName
-    scale: PositiveExact
-    resolution: PositiveExact = Fraction(1)
-    wrap_at: Annotated[int, Field(gt=1)] | None = None
-
-
-class ProfilePoint(Measure):
-    """One value of a device.
-
-    Attributes
-    ----------
-    address
-        Wire address [word], 0-based; several are read in one request and added exactly.
-    not_available
-        The count by which the device says that it has no value; never a number.
-    """
-
-    address: Annotated[
-        tuple[Address, ...],
-        BeforeValidator(_as_tuple),
-        Field(min_length=1, max_length=4),
-        AfterValidator(_distinct),
-    ]
-    type: TypeName
-    not_available: int | None = None
-    word_order: OrderName | None = None
+Range = Annotated[tuple[Address, Address], AfterValidator(_first_and_last)]
 
 
 class Trap(Model):
@@ -136,7 +80,22 @@ class Trap(Model):
 
 
 class Profile(Model):
-    """What one device model holds, and where each value stands."""
+    """What one device model holds, and where each value stands.
+
+    Attributes
+    ----------
+    function, word_order, byte_order
+        Of all points that do not say otherwise.
+    max_registers
+        Most registers that the device gives in one request [words].
+    gap
+        Most unused registers that are read along between two values [words].
+    forbidden
+        First and last register of ranges that must never be read.
+    sunspec
+        Ids of the SunSpec models that the profile describes; then every address is an offset from the
+        model's ID register, which is found by walking from register 40000.
+    """
 
     id: Id
     vendor: str
@@ -144,60 +103,39 @@ class Profile(Model):
     trust: Literal["cross_checked", "single_source", "conflict"]
     sources: Annotated[tuple[str, ...], Field(min_length=1)]
     traps: tuple[Trap, ...] = ()
-    function: Literal[3, 4]
+    function: Function
     word_order: OrderName
+    byte_order: ByteOrderName = ByteOrder.BIG
+    max_registers: Annotated[int, Field(ge=1, le=MAX_WORDS)] = MAX_WORDS
+    gap: Annotated[int, Field(ge=0, le=MAX_WORDS)] = 16
+    forbidden: tuple[Range, ...] = ()
+    sunspec: Annotated[tuple[Annotated[int, Field(ge=1, le=65534)], ...], Field(min_length=1)] | None = None
+    identity: Identity | None = None
+    identify: Identify | None = None
     points: Annotated[dict[Id, ProfilePoint], Field(min_length=1)]
 
-    def problems(self) -> Iterator[Problem]:
-        """Yield points that contradict themselves or each other."""
-        for name, point in self.points.items():
-            loc = ("points", name)
-            if point.quantity.kind is Kind.COUNTER and name != point.quantity.value:
-                yield Problem(
-                    (*loc, "quantity"),
-                    "A counter's point is called after its quantity.",
-                    evidence=f"{name} holds {point.quantity.value}",
-                    next=f"call the point {point.quantity.value}",
-                )
-            if not fits(point.unit, point.quantity):
-                yield Problem(
-                    (*loc, "unit"),
-                    f"The unit does not fit {point.quantity.value}.",
-                    evidence=point.unit.value,
-                    next="use a unit of the quantity's kind",
-                )
-            if any(address + point.type.words > 0x10000 for address in point.address):
-                yield Problem((*loc, "address"), "The value ends beyond the last register, 65535.")
-            low, high = point.type.limits
-            if point.not_available is not None and not low <= point.not_available <= high:
-                yield Problem(
-                    (*loc, "not_available"),
-                    "The device cannot send this value in the point's type.",
-                    evidence=f"{point.not_available}; {point.type.value} holds {low} to {high}",
-                    next="write the pattern exactly as wide as the type",
-                )
-            spread = max(point.address) - min(point.address) + point.type.words
-            if spread > 125:
-                yield Problem(
-                    (*loc, "address"),
-                    "The registers of a sum do not fit into one request.",
-                    evidence=f"{spread} words, at most 125",
-                    cause="read in two requests they would be of two moments",
-                )
-            yield from self._overlaps(name, point)
+    def function_of(self, point: ProfilePoint) -> int:
+        """Return the function by which a point is read, 1 to 4."""
+        return point.function or self.function
 
-    def _overlaps(self, name: str, point: ProfilePoint) -> Iterator[Problem]:
-        for other_name, other in self.points.items():
-            if other_name >= name:
-                continue
-            for at in point.address:
-                for other_at in other.address:
-                    if at < other_at + other.type.words and other_at < at + point.type.words:
-                        yield Problem(
-                            ("points", name, "address"),
-                            f"The registers are those of {other_name} too.",
-                            evidence=f"{at} {point.type.value}, {other_at} {other.type.value}",
-                        )
+    def point_order(self, point: ProfilePoint) -> tuple[WordOrder, ByteOrder]:
+        """Return the word order and the byte order of a point."""
+        return point.word_order or self.word_order, point.byte_order or self.byte_order
+
+    def problems(self) -> Iterator[Problem]:
+        """Yield points that contradict themselves, the device or each other."""
+        for name, point in self.points.items():
+            yield from point_problems(
+                name,
+                point,
+                function=self.function_of(point),
+                limit=self.max_registers,
+                forbidden=self.forbidden,
+                sunspec=self.sunspec is not None,
+            )
+        yield from overlaps({name: (self.function_of(point), point) for name, point in self.points.items()})
+        for name, text in self.identity.texts if self.identity else ():
+            yield from text.problems_at(("identity", name))
 
 
 def profile_ids() -> tuple[str, ...]:
