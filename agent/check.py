@@ -96,7 +96,7 @@ async def check_connections(
     sources = open_sources(config, now_ms=now_ms)
     report = Report(broker=f"{config.broker.host}:{config.broker.port}")
     for device in config.devices:
-        report.devices.append(await _read_once(device, sources[device.id], rows))
+        report.devices.append(await _read_once(device, config.where(device), sources[device.id], rows))
     for source in sources.values():
         await source.close()
     try:
@@ -106,7 +106,7 @@ async def check_connections(
     return report
 
 
-async def _read_once(device: Device, source: Source, rows: dict[str, PointRow]) -> CheckedDevice:
+async def _read_once(device: Device, where: str, source: Source, rows: dict[str, PointRow]) -> CheckedDevice:
     readings: list[TakenReading] = []
     fault: Unreachable | None = None
     for lane in source.lanes:
@@ -119,7 +119,7 @@ async def _read_once(device: Device, source: Source, rows: dict[str, PointRow]) 
     ratio += [f"VT {device.vt.text('V')}"] if device.vt != DIRECT else []
     return CheckedDevice(
         device=device.id,
-        peer=device.peer,
+        peer=where,
         profile=device.profile or "",
         ratio=", ".join([*ratio, f"{device.side} side"]) if ratio else "",
         points=tuple(_checked(reading, rows[reading.point]) for reading in readings),

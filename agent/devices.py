@@ -29,13 +29,14 @@ def open_sources(config: AgentConfig, *, now_ms: Callable[[], int]) -> dict[str,
     sources: dict[str, Source] = {}
     for device in config.devices:
         if device.modbus is not None and device.profile is not None:
-            at = (device.modbus.host, device.modbus.port)
+            link = config.link(device)
+            at = (link.host or "", link.port or 0)
             line = lines.setdefault(at, ModbusLine(*at, now_ms=now_ms))
             sources[device.id] = ModbusDevice(
                 line,
                 unit=device.modbus.unit,
                 function=load_profile(device.profile).function,
-                timeout_s=device.modbus.timeout_s,
+                timeout_s=link.timeout_s,
                 lanes=register_points(device),
             )
         elif device.opcua is not None:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, model_validator
 
-from config.agent import Side
+from config.devices import Side
 from config.profile import QuantityName, load_profile
 from config.strict import DIRECT, CtRatio, Id, Loc, Model, Names, PositiveExact, Problem, VtRatio
 from core.errors import ConfigError, DataError

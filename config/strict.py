@@ -199,6 +199,7 @@ VtRatio = Annotated[Ratio, PlainValidator(_vt)]
 TimeZone = Annotated[ZoneInfo, PlainValidator(_zone)]
 Id = Annotated[str, AfterValidator(_id)]
 Port = Annotated[int, Field(ge=1, le=65535)]
+Host = Annotated[str, Field(min_length=1)]
 Month = Annotated[str, AfterValidator(_month)]
 
 

@@ -13,7 +13,7 @@ import yaml
 from agent.modbus.decode import BlockDecoder
 from agent.modbus.plan import plan
 from agent.points import profile_points, register_points
-from config.agent import Device, ModbusTcp
+from config.agent import Device, Modbus
 from config.loading import profile_ids
 from core.carbon.rounding import exact_text
 
@@ -28,7 +28,7 @@ def test_words_become_the_counts_and_values_of_the_hand_calculation(profile: str
         for address, words in case["words"].items()
         for offset, word in enumerate(words)
     }
-    device = Device(id="D", profile=profile, modbus=ModbusTcp(host="x", unit=1), points=tuple(case["counts"]))
+    device = Device(id="D", profile=profile, modbus=Modbus(host="x", unit=1), points=tuple(case["counts"]))
 
     got: dict[str, int | Decimal | None] = {}
     for points in register_points(device).values():
