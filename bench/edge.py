@@ -4,8 +4,8 @@ Run it as ``.venv/bin/python bench/edge.py [--seconds 600] [--only load|telegraf
 does nothing else (Linux: it reads /proc).
 
 The load is 500 meters behind 50 gateways, each asked for 30 values a second, all alive and then with one
-silent meter on each gateway. Readings go through the spool (fsync) and a real Mosquitto to a ledger that holds
-all at once. Where ``telegraf`` is on the PATH it gets the same load in the same run.
+silent meter on each gateway. Readings go through the spool (fsync) and a real Mosquitto to a ledger that
+holds all at once. Where ``telegraf`` is on the PATH it gets the same load in the same run.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ def run_telegraf(folder: Path, mqtt_port: int) -> Iterator[Any]:
     ]
     for gateway in range(GATEWAYS):
         text.append(
-            f'[[inputs.modbus]]\n name = "gw-{gateway}"\n configuration_type = "request"\n'
+            f'[[inputs.modbus]]\n name = "gw-{gateway}"\n configuration_type = "request"\n timeout = "1s"\n'
             f' controller = "tcp://127.0.0.1:{FIRST_PORT + gateway}"\n'
         )
         text += (
