@@ -40,6 +40,7 @@ class Unit(StrEnum):
     KV = "kV"
     A = "A"
     KA = "kA"
+    AH = "Ah"
     HZ = "Hz"
     ONE = "1"
     PERCENT = "%"
@@ -55,6 +56,7 @@ class Unit(StrEnum):
     K_SATP_M3 = "1000 SATP m3"
     MJ = "MJ"
     GJ = "GJ"
+    PULSE = "pulse"
 
     def factor_to(self, other: Unit) -> Fraction:
         """Return what one of this unit is in another.
@@ -90,6 +92,7 @@ _UNITS: Mapping[Unit, tuple[str, Fraction]] = MappingProxyType(
     | _scaled("apparent power", VA=1, KVA=1000, MVA=10**6)
     | _scaled("voltage", V=1, KV=1000)
     | _scaled("current", A=1, KA=1000)
+    | _scaled("charge", AH=1)
     | _scaled("frequency", HZ=1)
     | _scaled("ratio", ONE=1, PERCENT=Fraction(1, 100))
     | _scaled("temperature", CELSIUS=1)
@@ -99,6 +102,7 @@ _UNITS: Mapping[Unit, tuple[str, Fraction]] = MappingProxyType(
     | _scaled("gas at 0 degC and 1 atm", NM3=1, K_NM3=1000)
     | _scaled("gas at 25 degC and 1 bar", SATP_M3=1, K_SATP_M3=1000)
     | _scaled("heat", MJ=1, GJ=1000)
+    | _scaled("pulses", PULSE=1)
 )
 
 
@@ -114,10 +118,20 @@ class Quantity(StrEnum):
 
     ACTIVE_ENERGY_IMPORT = "active_energy_import"
     ACTIVE_ENERGY_EXPORT = "active_energy_export"
+    ACTIVE_ENERGY_TOTAL = "active_energy_total"
     REACTIVE_ENERGY_IMPORT = "reactive_energy_import"
     REACTIVE_ENERGY_EXPORT = "reactive_energy_export"
+    REACTIVE_ENERGY_LEADING = "reactive_energy_leading"
+    REACTIVE_ENERGY_LAGGING = "reactive_energy_lagging"
     APPARENT_ENERGY = "apparent_energy"
     DC_ENERGY = "dc_energy"
+    DC_ENERGY_EXPORT = "dc_energy_export"
+    CHARGE = "charge"
+    PULSES = "pulses"
+    VOLUME = "volume"
+    GAS_VOLUME = "gas_volume"
+    MASS = "mass"
+    HEAT = "heat"
     ACTIVE_POWER = "active_power"
     REACTIVE_POWER = "reactive_power"
     APPARENT_POWER = "apparent_power"
@@ -138,6 +152,7 @@ class Quantity(StrEnum):
     FREQUENCY = "frequency"
     POWER_FACTOR = "power_factor"
     TEMPERATURE = "temperature"
+    STATE = "state"
 
     @property
     def kind(self) -> Kind:
@@ -175,14 +190,34 @@ _QUANTITIES: Mapping[Quantity, _Facts] = MappingProxyType(
         Quantity.ACTIVE_ENERGY_EXPORT: _Facts(
             Kind.COUNTER, Unit.WH, "有効電力量(逆潮流)", "active energy export"
         ),
+        Quantity.ACTIVE_ENERGY_TOTAL: _Facts(
+            Kind.COUNTER, Unit.WH, "有効電力量(受電と逆潮流の和)", "active energy, both ways"
+        ),
         Quantity.REACTIVE_ENERGY_IMPORT: _Facts(
             Kind.COUNTER, Unit.VARH, "無効電力量(受電)", "reactive energy import"
         ),
         Quantity.REACTIVE_ENERGY_EXPORT: _Facts(
             Kind.COUNTER, Unit.VARH, "無効電力量(逆潮流)", "reactive energy export"
         ),
+        Quantity.REACTIVE_ENERGY_LEADING: _Facts(
+            Kind.COUNTER, Unit.VARH, "無効電力量(進み)", "leading reactive energy"
+        ),
+        Quantity.REACTIVE_ENERGY_LAGGING: _Facts(
+            Kind.COUNTER, Unit.VARH, "無効電力量(遅れ)", "lagging reactive energy"
+        ),
         Quantity.APPARENT_ENERGY: _Facts(Kind.COUNTER, Unit.VAH, "皮相電力量", "apparent energy"),
         Quantity.DC_ENERGY: _Facts(Kind.COUNTER, Unit.WH, "直流電力量", "DC energy"),
+        Quantity.DC_ENERGY_EXPORT: _Facts(
+            Kind.COUNTER, Unit.WH, "直流電力量(逆方向)", "DC energy, other way"
+        ),
+        Quantity.CHARGE: _Facts(Kind.COUNTER, Unit.AH, "電気量", "charge"),
+        Quantity.PULSES: _Facts(Kind.COUNTER, Unit.PULSE, "パルス数", "pulses"),
+        Quantity.VOLUME: _Facts(Kind.COUNTER, Unit.M3, "体積", "volume"),
+        Quantity.GAS_VOLUME: _Facts(
+            Kind.COUNTER, Unit.NM3, "ガス体積(0 °C, 1 atm)", "gas volume at 0 degC and 1 atm"
+        ),
+        Quantity.MASS: _Facts(Kind.COUNTER, Unit.KG, "質量", "mass"),
+        Quantity.HEAT: _Facts(Kind.COUNTER, Unit.MJ, "熱量", "heat"),
         Quantity.ACTIVE_POWER: _Facts(Kind.GAUGE, Unit.W, "有効電力", "active power"),
         Quantity.REACTIVE_POWER: _Facts(Kind.GAUGE, Unit.VAR, "無効電力", "reactive power"),
         Quantity.APPARENT_POWER: _Facts(Kind.GAUGE, Unit.VA, "皮相電力", "apparent power"),
@@ -203,5 +238,6 @@ _QUANTITIES: Mapping[Quantity, _Facts] = MappingProxyType(
         Quantity.FREQUENCY: _Facts(Kind.GAUGE, Unit.HZ, "周波数", "frequency"),
         Quantity.POWER_FACTOR: _Facts(Kind.GAUGE, Unit.ONE, "力率", "power factor"),
         Quantity.TEMPERATURE: _Facts(Kind.GAUGE, Unit.CELSIUS, "温度", "temperature"),
+        Quantity.STATE: _Facts(Kind.GAUGE, Unit.ONE, "状態", "state"),
     }
 )
