@@ -1,72 +1,81 @@
-"""What may count as the reply to a read request, byte by byte (pure).
-
-pymodbus compares unit and transaction id only, lets a transaction id of 0 pass, and takes any function
-code and any number of registers for an answer; so every byte is judged here before pymodbus sees it.
-"""
+"""Requests and their bytes: only reading can be written down, functions 1, 2, 3, 4 and 43/14 (pure)."""
 
 from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
-_HEADER: Final = struct.Struct(">HHHBB")
-_LONGEST: Final = 254
+_READ: Final = struct.Struct(">BBHH")
 MAX_WORDS: Final = 125
 """Most registers that one request may ask for (Modbus Application Protocol 1.1b3, 6.3) [words]."""
+MAX_BITS: Final = 2000
+"""Most coils or discrete inputs that one request may ask for (the same, 6.1) [1]."""
+MAX_DATA: Final = 252
+"""Most data of a reply [bytes]."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReadRequest:
-    """A request for registers; `function` is 3 (holding) or 4 (input)."""
+    """A request for coils (1), discrete inputs (2), holding (3) or input registers (4).
+
+    `count` is in registers, or in bits for functions 1 and 2.
+    """
 
     unit: int
     function: int
     address: int
     count: int
 
+    @property
+    def size(self) -> int:
+        """How long the data of its reply is [bytes]."""
+        return 2 * self.count if self.function > 2 else (self.count + 7) // 8
 
-def fault(received: bytes, request: ReadRequest, transaction_id: int) -> str | None:
-    """Return why bytes cannot become the reply to a request; None while they are or still may.
 
-    Complete replies to earlier requests are passed over: their transaction id tells them apart.
+@dataclass(frozen=True, slots=True)
+class IdentifyRequest:
+    """A request for a device's identification: function 43, MEI type 14.
 
-    Parameters
-    ----------
-    received
-        Everything received since the request was sent.
-    request
-        The one request in flight.
-    transaction_id
-        Its number, 1 to 65535.
+    `code` 1 is basic (vendor, product, revision), 2 regular, 3 extended; the reply starts at `object_id`.
+    """
+
+    unit: int
+    code: int = 1
+    object_id: int = 0
+
+    @property
+    def function(self) -> int:
+        """43, encapsulated interface transport."""
+        return 43
+
+
+Request: TypeAlias = ReadRequest | IdentifyRequest
+
+
+def encode(request: Request) -> bytes:
+    """Return a request as unit, function and what belongs to it.
+
+    Raises
+    ------
+    ValueError
+        If it is anything but a read of one unit, 1 to 255, within its limits.
 
     Examples
     --------
-    >>> fault(bytes.fromhex("0001 0000 0005 0B 03 02 0001"), ReadRequest(11, 3, 0, 1), 1)
-    >>> fault(bytes.fromhex("0001 0000 0005 0C 03 02 0001"), ReadRequest(11, 3, 0, 1), 1)
-    'unit 12 answered for unit 11'
+    >>> encode(ReadRequest(11, 3, 100, 2)).hex(" ")
+    '0b 03 00 64 00 02'
+    >>> encode(ReadRequest(11, 6, 100, 2))
+    Traceback (most recent call last):
+    ...
+    ValueError: not a request that may be sent: ReadRequest(unit=11, function=6, address=100, count=2)
     """
-    at = 0
-    while len(received) - at >= _HEADER.size:
-        number, protocol, length, unit, function = _HEADER.unpack_from(received, at)
-        if protocol:
-            return f"protocol id {protocol} instead of 0"
-        if not 3 <= length <= _LONGEST:
-            return f"impossible length {length}"
-        if number == 0:
-            return f"transaction id 0 instead of {transaction_id}"
-        if number != transaction_id:
-            at += 6 + length
-            continue
-        if unit != request.unit:
-            return f"unit {unit} answered for unit {request.unit}"
-        if function == request.function | 0x80:
-            return None if length == 3 else f"exception reply of length {length}"
-        if function != request.function:
-            return f"function {function} answered to function {request.function}"
-        if length != 3 + 2 * request.count:
-            return f"{(length - 3) / 2:g} registers instead of {request.count}"
-        if len(received) - at > 8 and received[at + 8] != 2 * request.count:
-            return f"byte count {received[at + 8]} instead of {2 * request.count}"
-        return None
-    return None
+    if 1 <= request.unit <= 255:
+        if isinstance(request, ReadRequest):
+            function, address, count = request.function, request.address, request.count
+            most = MAX_WORDS if function in (3, 4) else MAX_BITS if function in (1, 2) else 0
+            if 1 <= count <= most and 0 <= address <= 0x10000 - count:
+                return _READ.pack(request.unit, function, address, count)
+        elif 1 <= request.code <= 3 and 0 <= request.object_id <= 255:
+            return bytes((request.unit, 43, 14, request.code, request.object_id))
+    raise ValueError(f"not a request that may be sent: {request}")
