@@ -1,16 +1,16 @@
-"""From the configuration to devices that can be read; sockets and sessions are shared."""
+"""From the configuration to what the devices are read from; devices of one bus share it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from agent.modbus.bus import Bus
 from agent.modbus.device import ModbusDevice
-from agent.modbus.line import ModbusLine
 from agent.opcua.device import OpcUaDevice
 from agent.opcua.session import OpcUaSession
 from agent.points import node_points, register_points
-from agent.poller import Source
-from config.agent import AgentConfig
+from agent.readings import Source
+from config.agent import AgentConfig, ModbusLink
 from config.loading import load_profile
 
 
@@ -24,19 +24,19 @@ def open_sources(config: AgentConfig, *, now_ms: Callable[[], int]) -> dict[str,
     now_ms
         The clock that readings carry [ms since 1970-01-01 UTC].
     """
-    lines: dict[tuple[str, int], ModbusLine] = {}
+    buses: dict[ModbusLink, Bus] = {}
     sessions: dict[str, OpcUaSession] = {}
     sources: dict[str, Source] = {}
     for device in config.devices:
         if device.modbus is not None and device.profile is not None:
             link = config.link(device)
-            at = (link.host or "", link.port or 0)
-            line = lines.setdefault(at, ModbusLine(*at, now_ms=now_ms))
+            if link not in buses:
+                buses[link] = Bus(link, now_ms=now_ms)
             sources[device.id] = ModbusDevice(
-                line,
+                buses[link],
                 unit=device.modbus.unit,
-                function=load_profile(device.profile).function,
-                timeout_s=link.timeout_s,
+                profile=load_profile(device.profile),
+                link=link,
                 lanes=register_points(device),
             )
         elif device.opcua is not None:

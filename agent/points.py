@@ -9,7 +9,7 @@ from agent.opcua.device import NodePoint
 from agent.opcua.session import Address
 from config.agent import AgentConfig, Device
 from config.loading import load_profile, profile_digest
-from config.profile import Measure, ProfilePoint
+from config.profile import Measure, Profile, ProfilePoint
 from core.carbon.rounding import exact_text
 from core.delivery.frames import Lane
 from core.delivery.tables import PointRow, PointTable
@@ -37,21 +37,31 @@ def profile_points(device: Device) -> tuple[tuple[str, ProfilePoint], ...]:
 def register_points(device: Device) -> dict[Lane, Sequence[RegisterPoint]]:
     """Return the registers of a Modbus device by lane."""
     assert device.profile is not None
-    order = load_profile(device.profile).word_order
+    profile = load_profile(device.profile)
     return {
         lane: [
-            RegisterPoint(
-                point_id(device, name),
-                tuple(place.address for place in point.places),
-                point.type,
-                point.word_order or order,
-                point.not_available[0] if point.not_available else None,
-            )
+            register_point(point_id(device, name), point, profile)
             for name, point in profile_points(device)
             if lane_of(point.quantity) is lane
         ]
         for lane in Lane
     }
+
+
+def register_point(name: str, point: ProfilePoint, profile: Profile) -> RegisterPoint:
+    """Return where a point of a profile stands and how it is encoded, under a name."""
+    word_order, byte_order = profile.point_order(point)
+    return RegisterPoint(
+        name,
+        point.places,
+        word_order=word_order,
+        byte_order=byte_order,
+        function=profile.function_of(point),
+        bit=point.bit,
+        not_available=point.not_available,
+        scale_register=point.scale_register,
+        in_model=profile.sunspec is not None,
+    )
 
 
 def node_points(device: Device) -> dict[Lane, Sequence[NodePoint]]:

@@ -4,18 +4,35 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
 
+from agent.modbus.bus import Bus, RefusedError, Reply
 from agent.modbus.decode import BlockDecoder
-from agent.modbus.line import ModbusLine, RefusedError
-from agent.modbus.plan import DEFAULT_GAP, SINGLY, RegisterPoint, plan
+from agent.modbus.identity import combined, read_identification, text_of
+from agent.modbus.learned import Learned, Pauses
+from agent.modbus.plan import Block, Hole, RegisterPoint
+from agent.modbus.sunspec import ModelAddress
 from agent.modbus.wire import ReadRequest
+from agent.readings import Identity, Scan, Shape
+from config.links import ModbusLink
+from config.profile import Profile
 from core.delivery.frames import Lane
-from core.delivery.payload import BAD, TakenReading
+from core.errors import Unreachable
 
 log = logging.getLogger(__name__)
 
-PROBE_AFTER_MS = 3_600_000
-"""How long a point that was refused is left alone [ms]."""
+_MODEL: Final = "the SunSpec model"
+_DAY_MS: Final = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """One reading of a lane; addresses count from `base`, None where there is nothing to count from."""
+
+    base: int | None
+    into: list[Scan]
+    within_s: float | None
 
 
 class ModbusDevice:
@@ -23,125 +40,250 @@ class ModbusDevice:
 
     Parameters
     ----------
-    line
+    bus
         Its connection, shared with other units.
-    unit, function
-        Unit 1 to 255; function 3 or 4.
-    timeout_s
-        Deadline of a whole reply [s].
+    unit
+        1 to 255.
+    profile
+        What the device model is like.
+    link
+        What the bus is like.
     lanes
         Points by lane.
+
+    Attributes
+    ----------
+    learned
+        What the device has taught by refusing; it outlives every connection.
+    happened
+        Events since they were last taken out: ``refused`` and ``scale_changed``, with their evidence.
     """
 
     def __init__(
         self,
-        line: ModbusLine,
+        bus: Bus,
         *,
         unit: int,
-        function: int,
-        timeout_s: float,
+        profile: Profile,
+        link: ModbusLink,
         lanes: Mapping[Lane, Sequence[RegisterPoint]],
     ) -> None:
-        self._line = line
-        self._unit, self._function, self._timeout_s = unit, function, timeout_s
-        self._lanes = {lane: tuple(points) for lane, points in lanes.items()}
-        self._gap = DEFAULT_GAP
-        self._refused: dict[str, int] = {}  # point → when to try again
+        self._bus, self._unit, self._profile = bus, unit, profile
+        self._where = f"{link.name} unit {unit}"
+        self._points = {lane: tuple(points) for lane, points in lanes.items()}
+        self.learned = Learned(
+            limit=min(profile.max_registers, link.max_registers), gap=profile.gap, forbidden=profile.forbidden
+        )
+        self.happened: list[dict[str, object]] = []
+        self._model = ModelAddress(profile.sunspec) if profile.sunspec else None
+        self._pauses = Pauses()  # of what is no point
+        self._exponents: dict[str, int] = {}
         self._plans: dict[Lane, tuple[BlockDecoder, ...]] = {}
+        self._missing: dict[Lane, tuple[RegisterPoint, ...]] = {}
+        self._speechless_in, self._speechless_until_ms = -1, 0
         self._replan()
 
     @property
     def lanes(self) -> tuple[Lane, ...]:
         """Lanes in which the device has points."""
-        return tuple(lane for lane, points in self._lanes.items() if points)
+        return tuple(lane for lane, points in self._points.items() if points)
 
-    async def read(self, lane: Lane, into: list[TakenReading]) -> None:
-        """Read all points of a lane, and append each reading as it comes.
+    @property
+    def bus(self) -> str:
+        """Where its bus is: devices of one bus wait for each other."""
+        return self._bus.where
 
-        A point that the device refuses or has no value for is a bad reading without a count.
+    async def read(self, lane: Lane, into: list[Scan], *, within_s: float | None = None) -> None:
+        """Read all points of a lane, and append each block as it comes.
+
+        A point that the device refuses or has no value for is there without a value.
+
+        Parameters
+        ----------
+        lane
+            Which points.
+        into
+            What was read before an error stays in it.
+        within_s
+            Bound on the wait for each reply [s].
 
         Raises
         ------
         Unreachable
-            If the device does not answer; what was read before stays in `into`.
+            If the device does not answer.
         """
-        for decoder in self._plans[lane]:
-            try:
-                await self._read_block(decoder, into)
-            except RefusedError as error:
-                await self._narrow_down(decoder, into, error)
-        if self._refused:
-            self._report_refused(lane, into)
+        reading = _Reading(await self._base(within_s), into, within_s)
+        unread: list[RegisterPoint] = []
+        if reading.base is None:
+            unread += self._points[lane]
+        else:
+            await self._try_refused_again(lane, reading)
+            plan = self._plans[lane]
+            for number, decoder in enumerate(plan):
+                try:
+                    await self._read_block(decoder, reading)
+                except RefusedError as error:
+                    if self._model is not None and not await self._model.check(self._words):
+                        unread += [point for each in plan[number:] for point in each.block.points]
+                        break
+                    await self._narrow_down(decoder.block.points, reading, error)
+            unread += self._missing[lane]
+        if unread:
+            into.append(Scan(_shape(unread), self._bus.now_ms(), [None] * len(unread)))
+
+    async def identify(self) -> Identity | None:
+        """Return what the device says it is, or None where it says nothing.
+
+        Ask after it has answered something else: a device that does not know 43/14 may say nothing at
+        all, which costs its bus a reconnect. So it is asked for that once in a connection, and again
+        only a day later.
+
+        Raises
+        ------
+        Unreachable
+            If it does not answer the reading of the registers that its profile names.
+        """
+        texts: dict[str, str] = {}
+        base: int | None = 0
+        if self._model is not None:
+            base = await self._model.find_common(self._words, self._bus.stats.connects)
+        if self._profile.identity is not None and base is not None:
+            for name, text in self._profile.identity.texts:
+                function = text.function or self._profile.function
+                data = await self._words(base + text.address, text.words, function=function)
+                texts[name] = "" if data is None else text_of(text, self._profile, data)
+        return combined(texts, await self._identification())
 
     async def close(self) -> None:
         """Close the connection."""
-        self._line.close()
+        await self._bus.close()
 
-    async def _read_block(self, decoder: BlockDecoder, into: list[TakenReading]) -> int:
-        block = decoder.block
-        words, time_ms = await self._line.read(
-            ReadRequest(self._unit, self._function, block.address, block.count), timeout_s=self._timeout_s
-        )
-        into.extend(
-            TakenReading(point, time_ms, count)
-            if count is not None
-            else TakenReading(point, time_ms, None, BAD)
-            for point, count in decoder.counts(words)
-        )
-        return time_ms
+    async def _ask(self, block: Block, reading: _Reading) -> Reply:
+        assert reading.base is not None
+        request = ReadRequest(self._unit, block.function, reading.base + block.address, block.count)
+        return await self._bus.ask(request, within_s=reading.within_s)
+
+    async def _read_block(self, decoder: BlockDecoder, reading: _Reading) -> None:
+        reply = await self._ask(decoder.block, reading)
+        reading.into.append(Scan(decoder.shape, reply.time_ms, decoder.values(reply.data)))
+        if decoder.is_scaled:
+            self._compare_scales(decoder.exponents(reply.data), reply.time_ms)
+
+    def _compare_scales(self, exponents: Mapping[str, int], time_ms: int) -> None:
+        for point, exponent in exponents.items():
+            before = self._exponents.get(point, exponent)
+            if before != exponent:
+                self.happened.append(
+                    {"event": "scale_changed", "time_ms": time_ms, "point": point}
+                    | {"was": before, "is": exponent}
+                )
+        self._exponents.update(exponents)
 
     async def _narrow_down(
-        self, decoder: BlockDecoder, into: list[TakenReading], error: RefusedError
+        self, points: Sequence[RegisterPoint], reading: _Reading, error: RefusedError
     ) -> None:
-        """Find which points of a refused block the device does not have; the others are read."""
-        if len(decoder.block.points) == 1:
-            self._refuse(decoder.block.points[0], error)
+        """Halve a refused block until nothing is left but what the device refuses; the rest is read."""
+        if len(points) == 1:
+            self._refuse(points[0], error)
             return
-        refused = False
-        for block in plan(decoder.block.points, gap=SINGLY):
+        middle = len(points) // 2
+        one, other = Block.of(points[:middle]), Block.of(points[middle:])
+        whole = True
+        for half in (one, other):
             try:
-                await self._read_block(BlockDecoder(block), into)
+                await self._read_block(BlockDecoder(half), reading)
             except RefusedError as each:
-                refused = True
-                self._refuse(block.points[0], each)
-        if not refused:  # it has every point, but not what lies between, or not so many at once
-            self._gap = 0 if self._gap > 0 else SINGLY
-            log.info(
-                "The device is read in smaller blocks",
-                extra={"where": error.where, "seen": f"{error.evidence}, {error.what}"},
-            )
-            self._replan()
+                whole = False
+                await self._narrow_down(half.points, reading, each)
+        if not whole or not await self._refuses(points, reading):
+            return
+        last = max(one.points, key=lambda point: point.end)
+        if one.end < other.address and await self._refuses((last, other.points[0]), reading):
+            self.learned.holes.add(Hole(one.function, one.end, other.address))
+            how = f"registers {one.end} to {other.address - 1} are asked around"
+        else:
+            longest = max(one.count, other.count)
+            self.learned.shorten(one.function, longest)
+            how = f"{longest} at once at most"
+        seen = f"{error.evidence}, {error.what}"
+        log.info("%s is read in smaller blocks: %s", self._where, how, extra={"seen": seen})
+        self._replan()
+
+    async def _refuses(self, points: Sequence[RegisterPoint], reading: _Reading) -> bool:
+        try:
+            await self._ask(Block.of(points), reading)
+        except RefusedError:
+            return True
+        return False
 
     def _refuse(self, point: RegisterPoint, error: RefusedError) -> None:
+        now_ms = self._bus.now_ms()
+        self.learned.refused.begin(point.point, now_ms)
+        told = {"where": f"{error.where}, {point.register}", "seen": error.evidence}
         log.warning(
             "%s is left out: the device does not have its registers",
             point.point,
-            extra={
-                "where": f"{error.where}, {point.register}",
-                "seen": error.evidence,
-                "cause": error.cause,
-                "next": error.next,
-            },
+            extra=told | {"cause": error.cause, "next": error.next},
         )
-        self._refused[point.point] = self._line.now_ms() + PROBE_AFTER_MS
+        self.happened.append({"event": "refused", "time_ms": now_ms, "point": point.point} | told)
         self._replan()
 
-    def _report_refused(self, lane: Lane, into: list[TakenReading]) -> None:
-        now_ms = self._line.now_ms()
-        for point in self._lanes[lane]:
-            if point.point in self._refused:
-                into.append(TakenReading(point.point, now_ms, None, BAD))
-        due = [name for name, again_ms in self._refused.items() if again_ms <= now_ms]
-        if due:
-            for name in due:
-                del self._refused[name]
-            self._replan()
+    async def _try_refused_again(self, lane: Lane, reading: _Reading) -> None:
+        for point in self._missing[lane]:
+            if not self.learned.refused.is_due(point.point, self._bus.now_ms()):
+                continue
+            if await self._refuses((point,), reading):
+                self.learned.refused.begin(point.point, self._bus.now_ms())
+            else:
+                self.learned.refused.end(point.point)
+                log.info("%s answers again", point.point, extra={"where": self._where})
+                self._replan()
 
     def _replan(self) -> None:
-        self._plans = {
-            lane: tuple(
-                BlockDecoder(block)
-                for block in plan((p for p in points if p.point not in self._refused), gap=self._gap)
+        refused = self.learned.refused
+        for lane, points in self._points.items():
+            self._plans[lane] = tuple(BlockDecoder(block) for block in self.learned.plan(points))
+            self._missing[lane] = tuple(point for point in points if point.point in refused)
+
+    async def _words(self, address: int, count: int, *, function: int | None = None) -> bytes | None:
+        """Registers from an address on, None where the device refuses or there are none so far up."""
+        if address + count > 0x10000:
+            return None
+        request = ReadRequest(self._unit, function or self._profile.function, address, count)
+        try:
+            return (await self._bus.ask(request)).data
+        except RefusedError:
+            return None
+
+    async def _base(self, within_s: float | None) -> int | None:
+        """From where addresses count: 0, or the model's ID register; None where there is no model."""
+        if self._model is None:
+            return 0
+        now_ms = self._bus.now_ms()
+        if _MODEL in self._pauses and not self._pauses.is_due(_MODEL, now_ms):
+            return None
+        base = await self._model.find(self._words, self._bus.stats.connects)
+        if base is not None:
+            self._pauses.end(_MODEL)
+        elif self._pauses.begin(_MODEL, now_ms):
+            log.warning(
+                "%s has no SunSpec model %s; its points have no value",
+                self._where,
+                " or ".join(map(str, self._profile.sunspec or ())),
+                extra={"next": "compare the models that the meter offers with the profile"},
             )
-            for lane, points in self._lanes.items()
-        }
+        return base
+
+    async def _identification(self) -> dict[int, str]:
+        connection, now_ms = self._bus.stats.connects, self._bus.now_ms()
+        if connection == self._speechless_in or now_ms < self._speechless_until_ms:
+            return {}
+        try:
+            return await read_identification(self._bus.ask, self._unit)
+        except (RefusedError, Unreachable):
+            self._speechless_in, self._speechless_until_ms = connection, now_ms + _DAY_MS
+            return {}
+
+
+def _shape(points: Sequence[RegisterPoint]) -> Shape:
+    return Shape(tuple(point.point for point in points), (False,) * len(points))

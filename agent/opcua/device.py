@@ -10,8 +10,9 @@ from asyncua import ua
 
 from agent.counts import count_of_float
 from agent.opcua.session import Address, OpcUaSession
+from agent.readings import Identity, Scan, Shape, Value
 from core.delivery.frames import Lane
-from core.delivery.payload import BAD, GOOD, TakenReading
+from core.delivery.payload import BAD, GOOD
 from core.metering.readings import Count, Quality
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,10 @@ class OpcUaDevice:
         self._lanes = {
             lane: (tuple(points), tuple(point.address for point in points)) for lane, points in lanes.items()
         }
+        self._shapes = {
+            lane: Shape(tuple(point.point for point in points), (False,) * len(points))
+            for lane, points in lanes.items()
+        }
         self._faulty: dict[str, str] = {}  # point → what is wrong with it, as last said
 
     @property
@@ -55,10 +60,24 @@ class OpcUaDevice:
         """Lanes in which the device has points."""
         return tuple(lane for lane, (points, _) in self._lanes.items() if points)
 
-    async def read(self, lane: Lane, into: list[TakenReading]) -> None:
-        """Read all points of a lane, and append their readings.
+    @property
+    def bus(self) -> str:
+        """Its server: devices of one session wait for each other."""
+        return self._session.url
+
+    async def read(self, lane: Lane, into: list[Scan], *, within_s: float | None = None) -> None:
+        """Read all points of a lane, and append them.
 
         A node that does not exist, has a bad status or holds no number is a bad reading without a count.
+
+        Parameters
+        ----------
+        lane
+            Which points.
+        into
+            What was read.
+        within_s
+            Without meaning here: a session has one deadline.
 
         Raises
         ------
@@ -67,11 +86,19 @@ class OpcUaDevice:
         """
         points, addresses = self._lanes[lane]
         values, time_ms = await self._session.read(addresses)
+        counts: list[Value] = []
+        qualities: list[int] = []
         for point, value in zip(points, values, strict=True):
             count, quality, fault = judged(value)
-            into.append(TakenReading(point.point, time_ms, count, quality))
+            counts.append(count)
+            qualities.append(quality)
             if fault != self._faulty.get(point.point, ""):
                 self._tell(point, fault)
+        into.append(Scan(self._shapes[lane], time_ms, counts, qualities))
+
+    async def identify(self) -> Identity | None:
+        """Return None: a server says nothing of the meters behind it."""
+        return None
 
     async def close(self) -> None:
         """End the session."""
