@@ -5,13 +5,19 @@ from __future__ import annotations
 import math
 import struct
 from decimal import Decimal
+from math import floor, log10, ulp
 from typing import Final
 
+from core.delivery.payload import decimal_text
 from core.metering.readings import Count, canonical_count
 
 _FLOAT32: Final = struct.Struct(">f")
 _WHOLE_LIMIT: Final = 2.0**53
 _WHOLE_LIMIT_SINGLE: Final = 2.0**24
+_HALF_SINGLE: Final = 2.0**28
+_TENS: Final = tuple(10.0 ** (7 - exponent) for exponent in range(-3, 6))
+_PLAIN_LIMIT: Final = 99_999.0
+"""Below this no shortest text has an exponent, and a whole number is its own text."""
 
 
 def count_of_float(value: float, *, single: bool) -> Count | None:
@@ -34,6 +40,45 @@ def count_of_float(value: float, *, single: bool) -> Count | None:
     if value.is_integer() and abs(value) < (_WHOLE_LIMIT_SINGLE if single else _WHOLE_LIMIT):
         return int(value)
     return canonical_count(Decimal(_shortest_single(value) if single else repr(value)))
+
+
+def text_of_float(value: float, *, single: bool) -> str:
+    """Return the count of a float register as JSON, ``null`` for NaN and Inf: fast where it can be.
+
+    The text is that of `count_of_float`, which settles what lies outside the plain cases.
+
+    Examples
+    --------
+    >>> text_of_float(0.10000000149011612, single=True), text_of_float(1523.0, single=False)
+    ('0.1', '1523')
+    """
+    size = abs(value)
+    if 1e-3 <= size < _PLAIN_LIMIT:
+        if value.is_integer():
+            return f"{value:.0f}"
+        if not single:
+            return repr(value)
+        # the fewest digits that lie within half the distance to the next 32-bit float
+        ten = _TENS[floor(log10(size)) + 3]
+        eight, half = size * ten, ulp(size) * _HALF_SINGLE * ten
+        sure = half * 0.999_999  # on the edge itself, halves are rounded to the even float: not decided here
+        off = abs(eight - int(eight + 0.5))
+        if off < sure:
+            off = abs(eight / 100 - int(eight / 100 + 0.5)) * 100
+            if off < sure:
+                return f"{value:.6g}"
+            if off > half:
+                off = abs(eight / 10 - int(eight / 10 + 0.5)) * 10
+                if off < sure:
+                    return f"{value:.7g}"
+                if off > half:
+                    return f"{value:.8g}"
+        elif off > half:
+            return f"{value:.9g}"
+    count = count_of_float(value, single=single)
+    if isinstance(count, Decimal):
+        return decimal_text(count)
+    return "null" if count is None else str(count)
 
 
 def _shortest_single(value: float) -> str:

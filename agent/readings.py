@@ -15,7 +15,7 @@ Value = int | float | Decimal | None
 """What a register held, unscaled [counts]; a float is finite; None where it held no value."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Shape:
     """The points of a block, made once and compared by identity.
 
@@ -45,24 +45,27 @@ class Scan:
         One for each point of the shape [counts].
     qualities
         One for each value: 0 good, 1 uncertain, 2 bad [1]; None: good where there is a value, else bad.
+    taken
+        Which of the values are reported, by place; None: all.
     """
 
     shape: Shape
     time_ms: int
     values: Sequence[Value]
     qualities: list[int] | None = None
+    taken: Sequence[int] | None = None
 
     def readings(self) -> Iterator[TakenReading]:
         """Yield the readings one by one, for tools; the running agent writes a scan as a whole."""
-        for at, (point, value) in enumerate(zip(self.shape.points, self.values, strict=True)):
-            count = (
-                count_of_float(value, single=self.shape.singles[at]) if isinstance(value, float) else value
-            )
-            if count is None:
+        for at in range(len(self.values)) if self.taken is None else self.taken:
+            point, value = self.shape.points[at], self.values[at]
+            if isinstance(value, float):
+                value = count_of_float(value, single=self.shape.singles[at])
+            if value is None:
                 yield TakenReading(point, self.time_ms, None, BAD)
             else:
                 quality = GOOD if self.qualities is None else self.qualities[at]
-                yield TakenReading(point, self.time_ms, count, quality)
+                yield TakenReading(point, self.time_ms, value, quality)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from agent.spool.records import NO_TIME, Header, pack
+from agent.spool.texts import FRAME_READINGS, Group
 from core.delivery.frames import Frame, Stream
-from core.delivery.payload import Event, TakenReading, encode_payload
+from core.delivery.payload import payload_of
 from core.delivery.shelf import Written
 from core.delivery.tables import PointTable
-
-FRAME_READINGS = 1_000
-"""Most readings in one frame [1]."""
 
 
 @dataclass(slots=True)
 class Pending:
-    """Readings and events of one point table that no frame holds yet."""
+    """Readings and events of one point table that no frame holds yet, as they will stand in it."""
 
     table: PointTable
-    readings: list[TakenReading] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
+    groups: list[Group] = field(default_factory=list)
+    events: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,28 +34,40 @@ class Cut:
 def cut(stream: Stream, at: int, before: int, parts: Iterable[Pending]) -> Iterator[Cut]:
     """Yield the frames of what is pending, numbered from `at`, with `before` readings before them."""
     for part in parts:
-        for start in range(0, max(len(part.readings), 1), FRAME_READINGS):
-            readings = part.readings[start : start + FRAME_READINGS]
-            events = part.events if start + FRAME_READINGS >= len(part.readings) else []
-            n = len(readings) + len(events)
-            if n:
-                payload = encode_payload(readings, part.table, events)
-                yield _cut(Frame(*stream, at, n, part.table.digest, payload), before, readings)
-                at, before = at + 1, before + n
+        for groups, events in _contents(part):
+            n = sum(group.n for group in groups) + len(events)
+            payload = payload_of([group.text for group in groups], events)
+            frame = Frame(*stream, at, n, part.table.digest, payload)
+            yield _cut(frame, before, [group.time_ms for group in groups])
+            at, before = at + 1, before + n
 
 
-def _cut(frame: Frame, before: int, readings: list[TakenReading]) -> Cut:
+def _contents(part: Pending) -> Iterator[tuple[list[Group], list[str]]]:
+    """Share groups out to frames, in their order; the events stand in the last."""
+    groups: list[Group] = []
+    n = 0
+    for group in part.groups:
+        if n + group.n > FRAME_READINGS:
+            yield groups, []
+            groups, n = [], 0
+        groups.append(group)
+        n += group.n
+    if groups or part.events:
+        yield groups, part.events
+
+
+def _cut(frame: Frame, before: int, times_ms: Sequence[int]) -> Cut:
     """The record of a frame."""
-    times_ms = [reading.time_ms for reading in readings] or [NO_TIME]
+    payload = frame.payload.encode()
     header = Header(
-        len(frame.payload.encode()),
+        len(payload),
         frame.index,
         frame.n,
         before,
-        min(times_ms),
-        max(times_ms),
+        min(times_ms, default=NO_TIME),
+        max(times_ms, default=NO_TIME),
         bytes.fromhex(frame.id),
         bytes.fromhex(frame.table),
     )
     written = Written(frame.lane, frame.epoch, frame.index, frame.n, frame.id, frame.table, header.size)
-    return Cut(pack(header, frame.payload.encode()), header, written)
+    return Cut(pack(header, payload), header, written)

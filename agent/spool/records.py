@@ -17,6 +17,7 @@ MAGIC = b"SRN\x01"
 _HEADER = struct.Struct("<4sIQQQqq16s16s")
 _CRC = struct.Struct("<I")
 HEADER_BYTES = _HEADER.size + _CRC.size
+CRC_BYTES = _CRC.size
 NO_TIME = -1
 
 
@@ -65,7 +66,7 @@ def scan(data: bytes) -> Iterator[Found]:
     """Yield every intact header of a file; damage between them is skipped."""
     offset = 0
     while True:
-        header = _header_at(data, offset)
+        header = header_at(data, offset)
         if header is None:
             offset = data.find(MAGIC, offset + 1)
             if offset < 0:
@@ -90,8 +91,8 @@ def frames_of(data: bytes, stream: Stream) -> Iterator[Frame]:
                 yield frame
 
 
-def _header_at(data: bytes, offset: int) -> Header | None:
-    """The header at an offset, if there is an intact one."""
+def header_at(data: bytes, offset: int) -> Header | None:
+    """Return the header at an offset, or None where there is no intact one."""
     raw = data[offset : offset + HEADER_BYTES]
     if len(raw) < HEADER_BYTES or not raw.startswith(MAGIC):
         return None

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from agent.spool.files import sync_data
-from agent.spool.records import NO_TIME, Header, frames_of
+from agent.spool.records import HEADER_BYTES, NO_TIME, Header, frames_of, header_at
 from core.delivery.frames import Frame, Lane, Stream, block_digest
 from core.delivery.messages import Gone
 from core.delivery.ranges import Ranges
@@ -101,6 +101,13 @@ class Segment:
             file.seek(begin)
             data = file.read(stop - begin if stop else self.size - begin)
         return (frame for frame in frames_of(data, self.stream) if first <= frame.index < end)
+
+    def time_of(self, at: int) -> int | None:
+        """Return the first time in a frame [ms since 1970 UTC]; None where its record does not say."""
+        with self.path.open("rb") as file:
+            file.seek(self._offsets[at - self.first])
+            header = header_at(file.read(HEADER_BYTES), 0)
+        return None if header is None or header.from_ms == NO_TIME else header.from_ms
 
     def as_freed(self) -> Iterator[Gone]:
         """Yield the ranges that say that all that is intact in it was freed; a ledger held each of them."""

@@ -6,13 +6,16 @@ import asyncio
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
+from agent.readings import Scan, Shape
 from agent.spool.cutting import Cut, Pending, cut
 from agent.spool.files import Lock, disk_errors
 from agent.spool.segments import Segment
 from agent.spool.store import SEGMENT_BYTES, FrameStore
+from agent.spool.texts import Group, ShapeTexts
 from core.delivery.frames import Lane, Stream
-from core.delivery.payload import Event, TakenReading, check_event, check_reading
+from core.delivery.payload import Event, event_text
 from core.delivery.shelf import Written
 from core.delivery.tables import PointTable
 from core.errors import OutsideError
@@ -57,6 +60,7 @@ class Spool:
         self._tell: Callable[[Sequence[Written]], None] | None = None
         self._in_thread = in_thread
         self._pending: dict[Lane, list[Pending]] = {lane: [] for lane in Lane}
+        self._texts: WeakKeyDictionary[Shape, tuple[PointTable, ShapeTexts]] = WeakKeyDictionary()
         self._flushing = asyncio.Lock()
         self._failed: OutsideError | None = None
         with disk_errors(path):
@@ -85,26 +89,26 @@ class Spool:
             untold, self._untold = self.store.take_backlog() + self._untold, []
             on_written(untold)
 
-    def add(
-        self, lane: Lane, table: PointTable, readings: Iterable[TakenReading], events: Iterable[Event] = ()
-    ) -> None:
-        """Take readings and events for the next frame; they are safe when `flush` has returned.
+    def add(self, lane: Lane, table: PointTable, scans: Iterable[Scan], events: Iterable[Event] = ()) -> None:
+        """Take scans and events for the next frame; they are safe when `flush` has returned.
 
         Raises
         ------
         WireError
             If a reading or event could not be encoded; then none of these is taken.
         """
-        taken, happened = tuple(readings), tuple(events)
-        for reading in taken:
-            check_reading(reading, table)
-        for event in happened:
-            check_event(event)
+        groups: list[Group] = []
+        for scan in scans:
+            texts = self._texts.get(scan.shape)
+            if texts is None or texts[0] is not table:
+                texts = self._texts[scan.shape] = (table, ShapeTexts(scan.shape, table))
+            groups.extend(texts[1].groups(scan))
+        happened = [event_text(event) for event in events]
         parts = self._pending[lane]
         if not parts or parts[-1].table.digest != table.digest:
             parts.append(Pending(table))
-        parts[-1].readings.extend(taken)
-        parts[-1].events.extend(happened)
+        parts[-1].groups += groups
+        parts[-1].events += happened
 
     async def flush(self) -> None:
         """Cut frames of all that was added, and return when they are durable.

@@ -50,6 +50,7 @@ class FrameStore:
         self._segments: dict[Stream, list[Segment]] = {}
         self._active: dict[Lane, Segment] = {}
         self._ends = dict.fromkeys(Lane, (0, 0))
+        self.appended_bytes = 0
         self.on_gone: Callable[[Lane, str, int, int], None] | None = None
         with disk_errors(path):
             for folder in (path / "tables", path / "set-aside"):
@@ -130,8 +131,30 @@ class FrameStore:
         for one in cuts:
             segment.note(offset, one.header)
             offset += len(one.record)
+            self.appended_bytes += len(one.record)
         frames, readings = self._ends[lane]
         self._ends[lane] = (frames + len(cuts), readings + sum(one.header.n for one in cuts))
+
+    @property
+    def path(self) -> Path:
+        """The folder."""
+        return self._path
+
+    @property
+    def bytes_on_disk(self) -> int:
+        """Size of all segment files [bytes]."""
+        return sum(segment.size for segments in self._segments.values() for segment in segments)
+
+    def time_of(self, lane: Lane, epoch: str, at: int) -> int | None:
+        """Return the first time in a frame [ms since 1970 UTC]; None where it is not known."""
+        with disk_errors(self._path):
+            for segment, first, _ in self._within(Stream(self._agent, lane, epoch), at, at + 1):
+                return segment.time_of(first)
+        return None
+
+    def lost_readings(self, lane: Lane) -> int:
+        """Return the readings that are named lost, whatever the reason [1]."""
+        return sum(gone.readings for gone in self.gone(lane) if gone.reason != "freed")
 
     def read(self, lane: Lane, epoch: str, spans: Iterable[Span]) -> list[Frame]:
         """Return frames; one that is found damaged is named lost and left out."""

@@ -14,6 +14,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import groupby
+from operator import attrgetter
 from typing import Never
 
 from core.delivery.frames import Frame
@@ -53,21 +55,8 @@ Event = Mapping[str, object]
 """An agent's event: ``event`` names its kind, ``time_ms`` its instant, the rest is its evidence."""
 
 
-def check_reading(reading: TakenReading, table: PointTable) -> None:
-    """Refuse a reading that could not be encoded.
-
-    Raises
-    ------
-    WireError
-        If its point is not in the table, its count is not finite, or null without bad quality.
-    """
-    if reading.point not in table.index:
-        raise WireError("reading of a point that is not in its table", where=reading.point)
-    _count_text(reading)
-
-
-def check_event(event: Event) -> None:
-    """Refuse an event that could not be encoded, or is too long to travel.
+def event_text(event: Event) -> str:
+    """Return an event as it travels.
 
     Raises
     ------
@@ -75,11 +64,28 @@ def check_event(event: Event) -> None:
         If it has no key ``event``, is no JSON, or is longer than `EVENT_CHARACTERS`.
     """
     try:
-        text = json.dumps(event, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(event, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError) as error:
         raise WireError("an event that is no JSON", evidence=_seen(event)) from error
     if not isinstance(event.get("event"), str) or len(text) > EVENT_CHARACTERS:
         raise WireError("an event without its kind, or too long", evidence=_seen(event))
+    return text
+
+
+def payload_of(groups: Iterable[str], events: Iterable[str] = ()) -> str:
+    """Return the payload of a frame from the texts of its groups and events."""
+    return f"[{','.join((*groups, *events))}]"
+
+
+def group_form(numbers: Sequence[int], count: str) -> str:
+    """Return the %-form of a group, to be filled with its time [ms] and one count for each number.
+
+    Examples
+    --------
+    >>> group_form([0, 1], "%d") % (1709218800000, 61205023, 118402)
+    '[1709218800000,[[0,61205023],[1,118402]]]'
+    """
+    return "[%d,[" + ",".join(f"[{number},{count}]" for number in numbers) + "]]"
 
 
 def encode_payload(readings: Iterable[TakenReading], table: PointTable, events: Sequence[Event] = ()) -> str:
@@ -99,24 +105,18 @@ def encode_payload(readings: Iterable[TakenReading], table: PointTable, events: 
     WireError
         If a point is not in the table, a count is not finite, or null without bad quality.
     """
-    parts: list[str] = []
-    group: list[str] = []
-    group_ms: int | None = None
+    groups: list[str] = []
     index = table.index
-    for reading in readings:
-        if reading.time_ms != group_ms:
-            if group:
-                parts.append(f"[{group_ms},[{','.join(group)}]]")
-            group, group_ms = [], reading.time_ms
-        number = index.get(reading.point)
-        if number is None:
-            raise WireError("reading of a point that is not in its table", where=reading.point)
-        mark = f",{reading.quality}" if reading.quality else ""
-        group.append(f"[{number},{_count_text(reading)}{mark}]")
-    if group:
-        parts.append(f"[{group_ms},[{','.join(group)}]]")
-    parts.extend(json.dumps(event, ensure_ascii=False, separators=(",", ":")) for event in events)
-    return f"[{','.join(parts)}]"
+    for time_ms, group in groupby(readings, key=attrgetter("time_ms")):
+        texts = []
+        for reading in group:
+            number = index.get(reading.point)
+            if number is None:
+                raise WireError("reading of a point that is not in its table", where=reading.point)
+            mark = f",{reading.quality}" if reading.quality else ""
+            texts.append(f"[{number},{_count_text(reading)}{mark}]")
+        groups.append(f"[{time_ms},[{','.join(texts)}]]")
+    return payload_of(groups, map(event_text, events))
 
 
 def decode_payload(frame: Frame, table: PointTable) -> tuple[tuple[TakenReading, ...], tuple[Event, ...]]:
@@ -171,18 +171,26 @@ def _reading(where: str, points: Sequence[str], time_ms: int, entry: object) -> 
 
 
 def _count_text(reading: TakenReading) -> str:
-    """The count as a JSON number or null."""
-    count = reading.count
-    if count is None:
+    """The count of a reading as a JSON number or null."""
+    if reading.count is None:
         if reading.quality != BAD:
             raise WireError("a reading without a count that is not marked bad", where=reading.point)
         return "null"
-    if isinstance(count, Decimal):
-        if not count.is_finite():
-            raise WireError("a count that is not a number", where=reading.point, evidence=str(count))
-        text = str(count)
-        return text if "." in text or "E" in text else f"{text}.0"
-    return str(count)
+    return decimal_text(reading.count) if isinstance(reading.count, Decimal) else str(reading.count)
+
+
+def decimal_text(count: Decimal) -> str:
+    """Return a decimal count as a JSON number that is read as a decimal again.
+
+    Raises
+    ------
+    WireError
+        If it is not finite.
+    """
+    if not count.is_finite():
+        raise WireError("a count that is not a number", evidence=str(count))
+    text = str(count)
+    return text if "." in text or "E" in text else f"{text}.0"
 
 
 def _refuse_constant(text: str) -> Never:

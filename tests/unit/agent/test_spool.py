@@ -20,6 +20,7 @@ from core.delivery.payload import TakenReading, decode_payload
 from core.delivery.shelf import Written
 from core.delivery.tables import PointRow, PointTable
 from core.errors import OutsideError, WireError
+from tests.unit.agent.scans import scans
 
 AGENT = "aoba-1"
 POINT = "M-1.active_energy_import"
@@ -57,7 +58,7 @@ class Disk:
         before = len(self.told)
         for i in range(frames):
             readings = [TakenReading(POINT, 1000 + before + i, 7 + j) for j in range(n)]
-            self.spool.add(lane, TABLE, readings)
+            self.spool.add(lane, TABLE, scans(readings))
             await self.spool.flush()
         return self.told[before:]
 
@@ -98,8 +99,8 @@ async def test_a_flush_of_much_cuts_frames_of_at_most_a_thousand_readings(disk: 
     other = PointTable(
         (ROW, PointRow("M-2.power", "active_power", "W", "1", "1", None, "primary", "", "", ""))
     )
-    disk.spool.add(LANE, TABLE, [TakenReading(POINT, i, i) for i in range(2500)], [{"event": "a"}])
-    disk.spool.add(LANE, other, [TakenReading("M-2.power", 1, 1)])
+    disk.spool.add(LANE, TABLE, scans(TakenReading(POINT, i, i) for i in range(2500)), [{"event": "a"}])
+    disk.spool.add(LANE, other, scans([TakenReading("M-2.power", 1, 1)]))
     disk.spool.add(LANE, other, [], [{"event": "b"}])
     await disk.spool.flush()
     assert [(one.at, one.n, one.table) for one in disk.told] == [
@@ -111,12 +112,12 @@ async def test_a_flush_of_much_cuts_frames_of_at_most_a_thousand_readings(disk: 
 
 
 async def test_a_bad_reading_spoils_nothing_else(disk: Disk) -> None:
-    disk.spool.add(LANE, TABLE, [TakenReading(POINT, 1, 1)])
+    disk.spool.add(LANE, TABLE, scans([TakenReading(POINT, 1, 1)]))
     with pytest.raises(WireError):
-        disk.spool.add(LANE, TABLE, [TakenReading(POINT, 2, 2), TakenReading("M-9.x", 2, 2)])
+        disk.spool.add(LANE, TABLE, scans([TakenReading(POINT, 2, 2), TakenReading("M-9.x", 2, 2)]))
     for event in ({"event": "x", "why": float("nan")}, {"kind": "x"}, {"event": "x", "why": "y" * 5000}):
         with pytest.raises(WireError):
-            disk.spool.add(LANE, TABLE, [TakenReading(POINT, 2, 2)], [event])
+            disk.spool.add(LANE, TABLE, scans([TakenReading(POINT, 2, 2)]), [event])
     await disk.spool.flush()
     assert [one.n for one in disk.told] == [1]
 
@@ -145,7 +146,7 @@ async def test_a_flush_that_is_cancelled_while_it_syncs_has_used_its_numbers(
     disk.spool._in_thread = True
     await disk.write(1)
     monkeypatch.setattr(segments, "sync_data", slow)
-    disk.spool.add(LANE, TABLE, [TakenReading(POINT, 5, 5)])
+    disk.spool.add(LANE, TABLE, scans([TakenReading(POINT, 5, 5)]))
     flush = asyncio.create_task(disk.spool.flush())
     await asyncio.to_thread(syncing.wait, 10)
     flush.cancel()
@@ -176,7 +177,7 @@ async def test_an_epoch_table_that_grew_is_written_anew(
 
 async def test_what_is_written_while_nobody_listens_is_told_to_the_next_listener(disk: Disk) -> None:
     disk.spool.listen(None, None)
-    disk.spool.add(LANE, TABLE, [TakenReading(POINT, 1, 1)])
+    disk.spool.add(LANE, TABLE, scans([TakenReading(POINT, 1, 1)]))
     await disk.spool.flush()
     assert disk.told == []
     disk.spool.listen(disk.told.extend, None)
@@ -191,11 +192,11 @@ async def test_a_failed_sync_is_fatal_told_to_nobody_and_never_tried_again(
 
     await disk.write(1)
     monkeypatch.setattr(segments, "sync_data", fail)
-    disk.spool.add(LANE, TABLE, [TakenReading(POINT, 1, 1)])
+    disk.spool.add(LANE, TABLE, scans([TakenReading(POINT, 1, 1)]))
     with pytest.raises(OutsideError, match="Input/output"):
         await disk.spool.flush()
     monkeypatch.undo()
-    disk.spool.add(LANE, TABLE, [TakenReading(POINT, 2, 2)])
+    disk.spool.add(LANE, TABLE, scans([TakenReading(POINT, 2, 2)]))
     with pytest.raises(OutsideError, match="Input/output"):
         await disk.spool.flush()
     assert (len(disk.told), disk.spool.store.heads()[LANE].frames) == (1, 1)
@@ -212,7 +213,7 @@ async def test_a_partial_append_is_no_frame_and_its_number_is_not_used_again(
     await disk.write(2)
     first, write = disk.spool.epoch, os.write
     monkeypatch.setattr(os, "write", half)
-    disk.spool.add(LANE, TABLE, [TakenReading(POINT, 9, 9)])
+    disk.spool.add(LANE, TABLE, scans([TakenReading(POINT, 9, 9)]))
     with pytest.raises(OutsideError, match="No space"):
         await disk.spool.flush()
     monkeypatch.undo()

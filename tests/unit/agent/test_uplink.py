@@ -24,6 +24,7 @@ from core.delivery.tables import PointRow, PointTable
 from core.errors import ConfigError
 from core.runtime.mqtt import MqttSession, Publication
 from tests.servers import BrokerProcess
+from tests.unit.agent.scans import scans
 from tests.unit.core.delivery.ledgers import MemoryLedger
 
 POINT = "M-1.active_energy_import"
@@ -115,7 +116,7 @@ async def write(spool: Spool, first: int, readings: int) -> None:
     """Write readings, ten to a frame."""
     for start in range(first, first + readings, 10):
         lane = Lane.REGISTERS if start % 20 else Lane.SAMPLES
-        spool.add(lane, TABLE, [TakenReading(POINT, i, i) for i in range(start, start + 10)])
+        spool.add(lane, TABLE, scans(TakenReading(POINT, i, i) for i in range(start, start + 10)))
         await spool.flush()
 
 

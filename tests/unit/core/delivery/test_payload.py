@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.delivery.frames import Frame, Lane
-from core.delivery.payload import BAD, TakenReading, check_reading, decode_payload, encode_payload
+from core.delivery.payload import BAD, TakenReading, decode_payload, encode_payload
 from core.errors import WireError
 from tests.unit.core.delivery.world import POINTS
 
@@ -94,7 +94,5 @@ def test_a_payload_that_is_not_of_the_form_is_refused(payload: str) -> None:
     ],
 )
 def test_what_cannot_be_encoded_is_refused_before_it_is_taken(reading: TakenReading) -> None:
-    with pytest.raises(WireError):
-        check_reading(reading, POINTS)
     with pytest.raises(WireError):
         encode_payload([reading], POINTS)
