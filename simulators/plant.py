@@ -22,17 +22,11 @@ from config.loading import AgentConfig
 from core.errors import ConfigError
 from core.timeline import Interval
 from simulators import loads
-from simulators.meters import (
-    Electrical,
-    Measured,
-    RegisterMap,
-    Tariffs,
-    abb_b23,
-    schneider_pm5xxx,
-    siemens_pac3200,
-)
+from simulators.cells import RegisterMap
+from simulators.meters import Electrical, Measured, Tariffs
 from simulators.modbus import serve_meters
 from simulators.opcua import Variable, serve_variables
+from simulators.products import product_map
 from simulators.replay import register_over
 
 LEAD_MS = 600_000
@@ -102,13 +96,16 @@ class Works:
         direct = Measured(dc, Fraction(1), Fraction(1), 70_133_481_900)
         return Plant(
             meters={
-                "AOB-RCV-01": siemens_pac3200(
-                    received, Tariffs(received, intake.span), Electrical(110, 0.95)
+                "AOB-RCV-01": product_map(
+                    "siemens_pac2200_pac3200",
+                    received,
+                    Electrical(110, 0.95),
+                    day=Tariffs(received, intake.span).day,
                 ),
-                "AOB-FUR-01": schneider_pm5xxx(molten, Electrical(33_000, 0.92)),
-                "AOB-CEL-01": abb_b23(plated, Electrical(110, 0.93)),
-                "AOB-KLN-01": schneider_pm5xxx(burned, Electrical(6_600, 0.88)),
-                "AOB-UTL-01": schneider_pm5xxx(served, Electrical(110, 0.90)),
+                "AOB-FUR-01": product_map("schneider_pm5xxx", molten, Electrical(33_000, 0.92)),
+                "AOB-CEL-01": product_map("abb_b23_b24_a44", plated, Electrical(110, 0.93)),
+                "AOB-KLN-01": product_map("schneider_pm5xxx", burned, Electrical(6_600, 0.88)),
+                "AOB-UTL-01": product_map("schneider_pm5xxx", served, Electrical(110, 0.90)),
             },
             rectifiers={"AOB-CEL-DC": _rectifier(direct)},
         )
@@ -133,7 +130,13 @@ def replayed(path: Path, interval: Interval, zone: ZoneInfo) -> Plant:
     DataError
         If the file cannot be read, or does not cover the interval.
     """
-    return Plant(meters={"RPL-01": abb_b23(register_over(path, interval, zone), Electrical(400, 0.95))})
+    return Plant(
+        meters={
+            "RPL-01": product_map(
+                "abb_b23_b24_a44", register_over(path, interval, zone), Electrical(400, 0.95)
+            )
+        }
+    )
 
 
 @asynccontextmanager

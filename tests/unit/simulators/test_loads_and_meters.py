@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from core.timeline import month, parse_local
 from simulators.loads import MINUTE_MS, MJ_PER_WH, Load, Span
-from simulators.meters import Electrical, Measured, Tariffs, abb_b23, integer, schneider_pm5xxx
+from simulators.cells import integer
+from simulators.meters import Electrical, Measured, Tariffs
 from simulators.plant import Works
+from simulators.products import product_map
 
 TOKYO = ZoneInfo("Asia/Tokyo")
 FEBRUARY = month("2024-02", TOKYO)
@@ -112,9 +114,9 @@ def test_words_are_high_word_first_and_cut_to_the_registers_width() -> None:
 def test_the_maps_hold_power_where_the_manuals_say(works: Works) -> None:
     source = Measured(works.cells, Fraction(10), Fraction(18_000), 5)
     watts = source.power_w(START_MS)
-    b23 = abb_b23(source, Electrical(110, 0.93))
+    b23 = product_map("abb_b23_b24_a44", source, Electrical(110, 0.93))
     assert b23[0x5B14](START_MS) == integer(watts * 100, 2)
     assert b23[0x5000](START_MS) == integer(source.count(START_MS), 4)
-    pm5 = schneider_pm5xxx(source, Electrical(110, 0.93))
+    pm5 = product_map("schneider_pm5xxx", source, Electrical(110, 0.93))
     (kilowatts,) = struct.unpack(">f", struct.pack(">2H", *pm5[3059](START_MS)))
     assert kilowatts == pytest.approx(watts / 1000)
