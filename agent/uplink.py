@@ -38,6 +38,7 @@ from core.delivery.messages import (
     decode,
     encode,
 )
+from core.delivery.outbox import Waiting
 from core.delivery.sender import Sender
 from core.delivery.shelf import Written
 from core.delivery.topics import TopicKind
@@ -80,6 +81,8 @@ class Uplink:
         self._store = spool.store
         self._stirred = asyncio.Event()
         self._garbage = 0
+        self._changed_ms = _now_ms()
+        self._heard_ms: int | None = None
         self._sender = Sender(
             ledger, draw=lambda: secrets.token_hex(8), jitter=random.random, settings=settings
         )
@@ -101,6 +104,35 @@ class Uplink:
     def undelivered(self) -> int:
         """Frames on disk that the ledger has not named in its present life [1]."""
         return self._sender.unheld
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker is reached now."""
+        return self._session.connected
+
+    @property
+    def since_s(self) -> float:
+        """How long the broker has been reached, or has not [s]."""
+        return (_now_ms() - self._changed_ms) / 1000
+
+    @property
+    def fault(self) -> Unreachable | None:
+        """Why the broker is not reached."""
+        return self._session.fault
+
+    @property
+    def ledger_alive(self) -> bool:
+        """Whether the ledger's collector said lately that it is there."""
+        return self._sender.is_alive(_now_ms())
+
+    @property
+    def heard_s_ago(self) -> float | None:
+        """How long ago the ledger's collector said something [s]; None: never in this run."""
+        return None if self._heard_ms is None else (_now_ms() - self._heard_ms) / 1000
+
+    def waiting(self, lane: Lane) -> Waiting:
+        """Return what waits on disk for the ledger in a lane."""
+        return self._sender.waiting(lane)
 
     async def run(self) -> None:
         """Deliver until cancelled; then take leave of the broker.
@@ -197,10 +229,12 @@ class Uplink:
     async def _connected(self) -> None:
         status = self._status("online")
         await self._session.publish(status.topic, status.payload, retain=True)
-        self._sender.on_connected(_now_ms())
+        self._changed_ms = _now_ms()
+        self._sender.on_connected(self._changed_ms)
         self._stirred.set()
 
     def _disconnected(self) -> None:
+        self._changed_ms = _now_ms()
         self._sender.on_disconnected()
         self._stirred.set()
 
@@ -217,6 +251,8 @@ class Uplink:
                 _LOG.warning("ignored: %s", error.what, extra={**facts(error), "where": topic})
             self._garbage += 1
             return
+        if not isinstance(message, Life) or message.alive:  # a last will is the broker's word
+            self._heard_ms = _now_ms()
         match kind, message:
             case TopicKind.COLLECTOR_STATUS, Life():
                 self._sender.on_life(message, _now_ms())

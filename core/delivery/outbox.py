@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from core.delivery.actions import Action, Free, GiveUp, SenderSettings, SendFrames, SendInventory, SendTable
 from core.delivery.frames import Lane
@@ -22,6 +23,14 @@ class _UnderWay:
     shelf: Shelf
     rest: Ranges
     deadline_ms: int
+
+
+class Waiting(NamedTuple):
+    """What waits for a ledger: frames and readings [1], and epoch and index of the oldest frame."""
+
+    frames: int
+    readings: int
+    oldest: tuple[str, int] | None
 
 
 class Outbox:
@@ -63,6 +72,15 @@ class Outbox:
     def unheld(self) -> int:
         """Frames on disk that the ledger has not named in its present life [1]."""
         return sum(shelf.on_disk.size() - shelf.held.size() for shelf in self._shelves.values())
+
+    def waiting(self) -> Waiting:
+        """Return what the ledger has not named in its present life."""
+        spans = [(shelf, first, end) for shelf in self._shelves.values() for first, end in shelf.unheld()]
+        return Waiting(
+            frames=sum(end - first for _, first, end in spans),
+            readings=sum(shelf.readings(first, end) for shelf, first, end in spans),
+            oldest=(spans[0][0].epoch, spans[0][1]) if spans else None,
+        )
 
     @property
     def settled(self) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from core.delivery.actions import Action, Free, SenderSettings, SendHead, Unhold
 from core.delivery.frames import Lane
 from core.delivery.messages import Ack, Life, Want
-from core.delivery.outbox import Outbox
+from core.delivery.outbox import Outbox, Waiting
 from core.delivery.shelf import Written
 
 
@@ -64,6 +64,14 @@ class Sender:
     def unheld(self) -> int:
         """Frames on disk that the ledger has not named in its present life [1]."""
         return sum(outbox.unheld for outbox in self._lanes.values())
+
+    def waiting(self, lane: Lane) -> Waiting:
+        """Return what waits on disk for the ledger in a lane."""
+        return self._lanes[lane].waiting()
+
+    def is_alive(self, now_ms: int) -> bool:
+        """Tell whether the ledger's collector said lately that it is there."""
+        return now_ms < self._alive_until_ms
 
     def on_written(self, frames: Iterable[Written], now_ms: int) -> None:
         """Take durable frames, those of a lane and epoch by index; at start, all that are on disk."""

@@ -111,6 +111,15 @@ class Shelf:
                 break
         return tuple(spans), table, size
 
+    def unheld(self) -> Iterator[Span]:
+        """Yield the places that are on disk and that the ledger has not named in its present life."""
+        for first, end in self.on_disk:
+            yield from self.held.missing(first, end)
+
+    def readings(self, first: int, end: int) -> int:
+        """Return the readings in consecutive frames [1]."""
+        return sum(self._n[first - self._base : end - self._base])
+
     def unhold(self) -> None:
         """Forget what was held and sent: an inventory must settle everything anew."""
         self.held, self.todo, self.todo_bytes = Ranges(), Ranges(), 0

@@ -72,6 +72,8 @@ class MqttSession:
         self._keepalive_s = keepalive_s
         self._connection: Connection | None = None
         self._closed = asyncio.Event()
+        self.fault: Unreachable | None = None
+        """Why the last attempt to connect failed; None while connected."""
 
     @property
     def connected(self) -> bool:
@@ -94,6 +96,7 @@ class MqttSession:
             except Unreachable as error:
                 if failures == 0:
                     _LOG.warning(error.what, extra=facts(error))
+                self.fault = error
                 failures += 1
             if not self._closed.is_set():
                 await self._pause(failures)
@@ -128,7 +131,7 @@ class MqttSession:
             will = self._will() if self._will is not None else None
             await connection.open(self._address, self._client_id, self._keepalive_s, will)
             await connection.subscribe(self._subscriptions)
-            self._connection = connection
+            self._connection, self.fault = connection, None
             _LOG.info("connected to the broker", extra={"where": self._where})
             if self._on_connected is not None:
                 await self._on_connected()
