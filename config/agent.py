@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final, TypeVar
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, ValidationError
 
-from config.devices import Device, OpcUa, OpcUaNode, Side, twice
-from config.documents import validate
-from config.links import FilePath, Gateway, Modbus, ModbusLink, Tls, shared_link
+from config.buses import Placed, bus_problems, bus_warnings
+from config.devices import Device, Side, twice, without
+from config.documents import Examined, examine
+from config.lanes import IdentityLane, RegistersLane, SamplesLane
+from config.links import (
+    FilePath,
+    Gateway,
+    Modbus,
+    ModbusLink,
+    Tls,
+    shared_link,
+    with_certificate_paths,
+)
+from config.opcua import OpcUa, OpcUaNode
 from config.profile import with_profile_paths
 from config.reading import read_yaml
-from config.strict import Host, Id, Model, Port, Problem, TimeZone
+from config.strict import Host, Id, Loc, Model, Port, Problem, TimeZone, Wrong
 
 __all__ = [
     "AgentConfig",
@@ -29,10 +41,34 @@ __all__ = [
     "SamplesLane",
     "Side",
     "Tls",
+    "examine_agent",
     "load_agent",
 ]
 
-Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+M = TypeVar("M", bound=Model)
+_HERE: Final = ("localhost", "127.0.0.1", "::1")
+_TLS_BROKER: Final = 8883
+_FORGOTTEN: Final = ("/tmp", "/dev/shm", "/run", "/var/run")
+
+
+def _metrics_port(value: int) -> int:
+    if not 1024 <= value <= 65_535:
+        raise Wrong(
+            "must be a port from 1024 to 65535",
+            cause="ports below 1024 are for root, which the agent is not",
+            next="write 9464, or null for no metrics",
+        )
+    return value
+
+
+def _spool(value: Path) -> Path:
+    if str(value) in (".", "..", "/") or value.suffix in (".yaml", ".yml"):
+        raise Wrong(
+            "must be a folder that holds nothing else",
+            cause="it is the configuration's own place" if str(value) != "/" else "it is the whole disk",
+            next="write spool, or a folder of a safe disk such as /var/lib/seiren/spool",
+        )
+    return value
 
 
 class Broker(Model):
@@ -40,35 +76,6 @@ class Broker(Model):
 
     host: Host
     port: Port = 1883
-
-
-class RegistersLane(Model):
-    """When counters are read: every `every_s` [s], and on both sides of each half-hour.
-
-    `boundary_margin_ms` [ms] is how far before and after. `spread` shifts each device's readings by a
-    phase of its own, so that not all are asked in one instant; those at the half-hours are never shifted.
-    """
-
-    every_s: Seconds = 60
-    boundary_margin_ms: Annotated[int, Field(ge=0, le=60_000)] = 2000
-    spread: bool = True
-
-
-class SamplesLane(Model):
-    """When gauges are read: every `every_s` [s], with `spread` as counters.
-
-    A gauge with a deadband is reported at least every `at_least_every_s` [s], changed or not.
-    """
-
-    every_s: Seconds = 10
-    spread: bool = True
-    at_least_every_s: Seconds = 300
-
-
-class IdentityLane(Model):
-    """When devices are asked who they are: on connecting, and every `every_s` [s]."""
-
-    every_s: Seconds = 86_400
 
 
 class AgentConfig(Model):
@@ -91,16 +98,16 @@ class AgentConfig(Model):
     time_zone: TimeZone
     broker: Broker
     required_ledgers: Annotated[tuple[Id, ...], Field(min_length=1)]
-    spool: FilePath = Path("spool")
+    spool: Annotated[FilePath, AfterValidator(_spool)] = Path("spool")
     registers: RegistersLane = RegistersLane()
     samples: SamplesLane = SamplesLane()
     identity: IdentityLane = IdentityLane()
-    metrics_port: Port | None = 9464
+    metrics_port: Annotated[int, AfterValidator(_metrics_port)] | None = 9464
     gateways: dict[Id, Gateway] = Field(default_factory=dict)
     devices: Annotated[tuple[Device, ...], Field(min_length=1)]
 
     def problems(self) -> Iterator[Problem]:
-        """Yield what is wrong with the devices, alone and together."""
+        """Yield what is wrong with the settings, and with the devices, alone and together."""
         yield from twice((("required_ledgers", i), name) for i, name in enumerate(self.required_ledgers))
         if len(set(self.required_ledgers)) > 1:
             yield Problem(
@@ -109,10 +116,74 @@ class AgentConfig(Model):
                 evidence=", ".join(self.required_ledgers),
                 next="name one of them",
             )
-        yield from twice((("devices", i, "id"), device.id) for i, device in enumerate(self.devices))
-        yield from self._shared_addresses()
+        taken = {(self.broker.host, self.broker.port): "the broker"}
+        taken |= {placed.unit.place: placed.device for placed in _units(dict(enumerate(self.devices)))}
+        taken |= {gateway.place: name for name, gateway in self.gateways.items()}
+        for host, port in taken:
+            if port == self.metrics_port and host in _HERE:
+                yield Problem(
+                    ("metrics_port",),
+                    "The port is used twice on this machine.",
+                    evidence=f"{port}, by {taken[host, port]} too",
+                    next="choose another one, or null for no metrics",
+                )
+        for name, lane in (("registers", self.registers), ("samples", self.samples)):
+            yield from _under(name, lane.problems())
+        yield from _device_problems(self.registers.every_s, self.gateways, dict(enumerate(self.devices)))
+
+    def warnings(self) -> Iterator[Problem]:
+        """Yield what works, and is still not as it should be."""
+        if self.broker.port == _TLS_BROKER:
+            yield Problem(
+                ("broker", "port"),
+                "This is the port of MQTT over TLS, which the agent does not speak yet.",
+                evidence=str(_TLS_BROKER),
+                next="use the broker's plain port, 1883, inside a protected network",
+            )
+        if str(self.spool).startswith(_FORGOTTEN):
+            yield Problem(
+                ("spool",),
+                "What stands here is gone after the next start of the machine.",
+                evidence=str(self.spool),
+                cause="these folders are in memory, or are cleared",
+                next="write a folder of a safe disk, such as /var/lib/seiren/spool",
+            )
+        yield from bus_warnings(self.gateways, _units(dict(enumerate(self.devices))))
         for index, device in enumerate(self.devices):
-            yield from device.problems_at(("devices", index), self.registers.every_s)
+            yield from device.warnings_at(("devices", index))
+            timeout_s = self.link(device).timeout_s if device.modbus is not None else 0
+            if timeout_s >= self.samples.every_s:
+                yield Problem(
+                    ("samples", "every_s"),
+                    "One silent unit takes a whole period of its bus.",
+                    evidence=f"timeout_s {timeout_s:g} of {device.id}; read every {self.samples.every_s:g} s",
+                    next="a shorter timeout_s (1 to 3 s is usual), or a longer period",
+                )
+
+    @classmethod
+    def problems_of_rest(cls, data: Any, faulty: Collection[Loc]) -> Iterator[Problem]:
+        """Yield problems of the well-formed lanes, gateways and devices of an ill-formed file."""
+        if not isinstance(data, dict):
+            return
+        registers = _well_formed(RegistersLane, data.get("registers", {}))
+        samples = _well_formed(SamplesLane, data.get("samples", {}))
+        for name, lane in (("registers", registers), ("samples", samples)):
+            yield from _under(name, lane.problems() if lane else ())
+        gateways = data["gateways"] if isinstance(data.get("gateways"), dict) else {}
+        devices: dict[int, Device] = {}
+        unplaced = set()
+        for index, raw in enumerate(data["devices"] if isinstance(data.get("devices"), tuple) else ()):
+            inside = {loc[2:] for loc in faulty if loc[:2] == ("devices", index)}
+            if device := without(raw, inside):
+                devices[index] = device
+            if any(loc[0] in ("modbus", "opcua", "id") for loc in inside if loc):
+                unplaced.add(index)
+        yield from _device_problems(
+            registers.every_s if registers else 0,
+            {name: _well_formed(Gateway, raw) for name, raw in gateways.items()},
+            devices,
+            unplaced,
+        )
 
     def link(self, device: Device) -> ModbusLink:
         """Return the bus that a Modbus device answers on."""
@@ -131,26 +202,64 @@ class AgentConfig(Model):
         assert device.opcua is not None
         return device.opcua.url
 
-    def _shared_addresses(self) -> Iterator[Problem]:
-        seen: dict[str, str] = {}
-        for index, device in enumerate(self.devices):
-            if device.modbus is None:
-                continue
-            if device.modbus.gateway is not None and device.modbus.gateway not in self.gateways:
-                yield Problem(
-                    ("devices", index, "modbus", "gateway"), "No such gateway.", device.modbus.gateway
-                )
-                continue
-            peer = self.where(device)
-            if peer in seen:
-                yield Problem(
-                    ("devices", index, "modbus"),
-                    f"{device.id} and {seen[peer]} have the same address.",
-                    evidence=peer,
-                    cause="one meter would be booked twice",
-                    next="correct the unit number, or remove one of them",
-                )
-            seen.setdefault(peer, device.id)
+
+def _units(devices: Mapping[int, Device], unplaced: Collection[int] = ()) -> tuple[Placed, ...]:
+    """Modbus units with where they are described."""
+    return tuple(
+        Placed(("devices", index, "modbus"), device.id, device.modbus)
+        for index, device in devices.items()
+        if device.modbus is not None and index not in unplaced
+    )
+
+
+def _device_problems(
+    every_s: float,
+    gateways: Mapping[str, Gateway | None],
+    devices: Mapping[int, Device],
+    unplaced: Collection[int] = (),
+) -> Iterator[Problem]:
+    """What is wrong with devices; addresses of those that are unplaced are not known."""
+    placed = {index: device for index, device in devices.items() if index not in unplaced}
+    yield from twice((("devices", index, "id"), device.id) for index, device in placed.items())
+    yield from twice(
+        (("devices", index, "nodes", number), " ".join(filter(None, (device.opcua.url, *node.address))))
+        for index, device in placed.items()
+        if device.opcua is not None
+        for number, node in enumerate(device.nodes or ())
+    )
+    yield from bus_problems(gateways, _units(devices, unplaced))
+    for index, device in devices.items():
+        yield from device.problems_at(("devices", index), every_s)
+
+
+def _under(key: str, problems: Iterable[Problem]) -> Iterator[Problem]:
+    """Problems of a part, with their place in the whole."""
+    return (replace(problem, loc=(key, *problem.loc)) for problem in problems)
+
+
+def _well_formed(model: type[M], data: Any) -> M | None:
+    """A part as its model, or None."""
+    try:
+        return model.model_validate(data)
+    except ValidationError:
+        return None
+
+
+def examine_agent(path: Path) -> Examined[AgentConfig]:
+    """Return an agent's configuration, or everything that is wrong with it.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read, or is no YAML.
+    """
+    data, lines = read_yaml(path)
+    data = with_certificate_paths(with_profile_paths(data, path.parent), path.parent)
+    found = examine(data, lines, AgentConfig)
+    if found.document is None:
+        return found
+    spool = path.resolve().parent / found.document.spool
+    return replace(found, document=found.document.model_copy(update={"spool": spool}))
 
 
 def load_agent(path: Path) -> AgentConfig:
@@ -161,6 +270,4 @@ def load_agent(path: Path) -> AgentConfig:
     ConfigError
         If anything in it is wrong, with file, line and key.
     """
-    data, lines = read_yaml(path)
-    config = validate(with_profile_paths(data, path.parent), lines, AgentConfig)
-    return config.model_copy(update={"spool": path.resolve().parent / config.spool})
+    return examine_agent(path).accepted()

@@ -3,58 +3,22 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from fractions import Fraction
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from config.links import Modbus, ReplySeconds
+from config.links import Modbus
+from config.opcua import OpcUa, OpcUaNode
 from config.profile import Measure, Profile, fits, load_profile
+from config.ratings import rated_kw, rating_warnings, wrap_problem
 from config.strict import DIRECT, CtRatio, Id, Loc, Model, PositiveExact, Problem, VtRatio
+from core.carbon.rounding import exact_text
 from core.errors import ConfigError
 from core.metering.quantities import Kind, Quantity, Unit
 
-_NODE: Final = r"(i=\d+|s=.+|g=[0-9A-Fa-f-]{36}|b=.+)"
 Side = Literal["primary", "secondary"]
-
-
-class OpcUa(Model):
-    """An OPC UA server; a connection without security is asked for by name."""
-
-    url: Annotated[str, Field(pattern=r"^opc\.tcp://[^/\s]+(/\S*)?$")]
-    security: Literal["none"]
-    timeout_s: ReplySeconds = 5
-
-
-class OpcUaNode(Measure):
-    """One value of an OPC UA server.
-
-    `node` is a complete node id (``ns=2;s=Rectifier.Energy``); better is `namespace` (its URI) with
-    `id` (``s=Rectifier.Energy``), which survives a server that numbers its namespaces anew.
-    """
-
-    name: Id | None = None
-    node: Annotated[str, Field(pattern=rf"^(ns=\d+;)?{_NODE}$")] | None = None
-    namespace: Annotated[str, Field(min_length=1)] | None = None
-    id: Annotated[str, Field(pattern=rf"^{_NODE}$")] | None = None
-    scale: PositiveExact = Fraction(1)
-
-    @property
-    def point_name(self) -> str:
-        """Name inside the device: the quantity, where none is given."""
-        return self.name or self.quantity.value
-
-    @model_validator(mode="after")
-    def _addressed_once(self) -> OpcUaNode:
-        by_uri = self.namespace is not None and self.id is not None
-        if (
-            (self.node is not None) == by_uri
-            or (self.node is None) != by_uri
-            or (self.namespace is None) != (self.id is None)
-        ):
-            raise ValueError("needs either node, or namespace and id together")
-        return self
 
 
 class Device(Model):
@@ -97,80 +61,159 @@ class Device(Model):
 
     def limit_kw(self) -> Fraction | None:
         """Return the most power that the meter can see [kW]: full scale, or 1.2 × √3 × VT × CT."""
-        if self.full_scale_kw is not None:
-            return self.full_scale_kw
-        if self.ct == DIRECT or self.vt == DIRECT:
-            return None
-        return self.ct.primary * self.vt.primary * Fraction(2079, 1000) / 1000
+        return self.full_scale_kw or rated_kw(self.ct, self.vt)
+
+    def measures(self) -> Mapping[str, Measure]:
+        """Return what is read, by its name inside the device.
+
+        Raises
+        ------
+        ConfigError
+            If the profile cannot be loaded.
+        """
+        if self.profile is None:
+            return {node.point_name: node for node in self.nodes or ()}
+        points = load_profile(self.profile).points
+        return {name: points[name] for name in self.points or points if name in points}
 
     def problems_at(self, loc: Loc, every_s: float) -> Iterator[Problem]:
         """Yield what is wrong with this device alone."""
-        counters: list[tuple[str, Unit, Fraction, int]] = []
-        if self.profile is not None:
-            try:
-                profile = load_profile(self.profile)
-            except ConfigError as error:
-                yield Problem(
-                    (*loc, "profile"),
-                    error.what,
-                    error.evidence,
-                    f"{error.where} {error.cause}".strip(),
-                    error.next,
-                )
-                return
+        try:
+            profile = load_profile(self.profile) if self.profile is not None else None
+        except ConfigError as error:
+            yield _of_profile((*loc, "profile"), self.profile or "", error)
+            return
+        if profile is not None:
             yield from self._unknown_points(loc, profile)
-            chosen = self.points or tuple(profile.points)
-            counters += [
-                (name, point.unit, point.scale, point.wrap_at)
-                for name, point in profile.points.items()
-                if name in chosen and point.wrap_at is not None
-            ]
-        for index, node in enumerate(self.nodes or ()):
-            at = (*loc, "nodes", index)
-            if node.quantity.kind is Kind.COUNTER and node.point_name != node.quantity.value:
-                yield Problem(
-                    (*at, "name"), "A counter's point is called after its quantity.", node.point_name
-                )
-            if not fits(node.unit, node.quantity):
-                yield Problem(
-                    (*at, "unit"), f"The unit does not fit {node.quantity.value}.", evidence=node.unit.value
-                )
-            if node.wrap_at is not None:
-                counters.append((node.point_name, node.unit, node.scale, node.wrap_at))
-        yield from twice(
-            ((*loc, "nodes", index), node.point_name) for index, node in enumerate(self.nodes or ())
-        )
-        for name, unit, scale, wrap_at in counters:
-            yield from self._wraps_too_fast(loc, name, unit, scale * wrap_at, every_s)
+        yield from self._nodes(loc)
+        measures = self.measures()
+        yield from self._deadbands(loc, measures, profile)
+        limit = self.limit_kw()
+        if limit is not None:
+            ratios = self.ct.factor * self.vt.factor if self.side == "secondary" else Fraction(1)
+            for name, point in measures.items():
+                yield from wrap_problem(loc, name, point, limit_kw=limit, ratios=ratios, every_s=every_s)
+
+    def warnings_at(self, loc: Loc) -> Iterator[Problem]:
+        """Yield what is allowed and hardly meant."""
+        yield from rating_warnings(loc, self.ct, self.vt, self.full_scale_kw)
+        if all(point.quantity.kind is not Kind.COUNTER for point in self.measures().values()):
+            yield Problem(
+                (*loc, "points" if self.points is not None else "nodes"),
+                "No counter of this device is read.",
+                evidence=", ".join(self.measures()),
+                cause="energy is booked from counters only; power alone is for looking at",
+                next="add its energy counter, such as active_energy_import",
+            )
 
     def _unknown_points(self, loc: Loc, profile: Profile) -> Iterator[Problem]:
         for index, name in enumerate(self.points or ()):
             if name not in profile.points:
-                near = difflib.get_close_matches(name, profile.points, n=1)
-                yield Problem(
-                    (*loc, "points", index),
-                    f"The profile {profile.id} has no such point.",
-                    evidence=name,
-                    cause=f"did you mean {near[0]}?" if near else "",
-                    next=f"choose from: {', '.join(profile.points)}",
+                yield _unknown_point(
+                    (*loc, "points", index), f"The profile {profile.id}", name, profile.points
                 )
         yield from twice(((*loc, "points", index), name) for index, name in enumerate(self.points or ()))
 
-    def _wraps_too_fast(
-        self, loc: Loc, name: str, unit: Unit, wrap: Fraction, every_s: float
+    def _nodes(self, loc: Loc) -> Iterator[Problem]:
+        for index, node in enumerate(self.nodes or ()):
+            yield from node.measure_problems((*loc, "nodes", index), node.point_name)
+        yield from twice(
+            ((*loc, "nodes", index), node.point_name) for index, node in enumerate(self.nodes or ())
+        )
+
+    def _deadbands(
+        self, loc: Loc, measures: Mapping[str, Measure], profile: Profile | None
     ) -> Iterator[Problem]:
-        limit = self.limit_kw()
-        if limit is None or not fits(unit, Quantity.ACTIVE_ENERGY_IMPORT):
-            return
-        ratios = self.ct.factor * self.vt.factor if self.side == "secondary" else Fraction(1)
-        wrap_s = float(wrap * unit.factor_to(Unit.KWH) * ratios / limit * 3600)
-        if every_s > wrap_s / 2:
-            yield Problem(
-                loc,
-                f"{name} can wrap unseen: half its wrap time is shorter than the polling period.",
-                evidence=f"read every {every_s:g} s; wraps every {wrap_s:.0f} s at {float(limit):,.0f} kW",
-                next="read more often (registers.every_s), or use a wider register",
-            )
+        for name, band in self.deadband.items():
+            at = (*loc, "deadband", name)
+            point = measures.get(name)
+            if point is None and profile is not None and name in profile.points:
+                yield Problem(
+                    at,
+                    "The point has a deadband and is not read.",
+                    evidence=f"points: {', '.join(measures)}",
+                    next=f"add {name} to points, or remove its deadband",
+                )
+            elif point is None:
+                yield _unknown_point(at, "The device", name, measures)
+            elif point.quantity.kind is Kind.COUNTER:
+                yield Problem(
+                    at,
+                    "A counter has no deadband: every reading of it is kept.",
+                    evidence=name,
+                    cause="what a deadband hides would be missing from the energy",
+                    next="remove it; deadbands are for gauges such as active_power",
+                )
+            elif (
+                (limit := self.limit_kw()) is not None
+                and fits(point.unit, Quantity.ACTIVE_POWER)
+                and band * point.unit.factor_to(Unit.KW) >= limit
+            ):
+                yield Problem(
+                    at,
+                    "The deadband is as large as the meter's full scale: nothing would be reported.",
+                    evidence=f"{exact_text(band)} {point.unit}; full scale {float(limit):,.0f} kW",
+                    cause=f"it is in the point's unit, {point.unit}",
+                    next=f"write it in {point.unit}, about a hundredth of full scale",
+                )
+
+
+_RATINGS: Final = frozenset({"ct", "vt", "side", "full_scale_kw", "points"})
+_PLACEHOLDER: Final[Mapping[str, Any]] = {
+    "modbus": {"host": "unknown", "unit": 1},
+    "opcua": {"url": "opc.tcp://unknown", "security": "none"},
+}
+
+
+def without(raw: Any, faulty: Collection[Loc]) -> Device | None:
+    """Return a device without its ill-formed values, or None where too little is left.
+
+    Parameters
+    ----------
+    raw
+        The device as the file has it.
+    faulty
+        Paths of the ill-formed values in it.
+    """
+    if not isinstance(raw, dict) or () in faulty:
+        return None
+    keys = {str(loc[0]) for loc in faulty}
+    if keys & _RATINGS:
+        keys |= _RATINGS - {"points"}
+    kept = {key: value for key, value in raw.items() if key not in keys}
+    kept |= {key: value for key, value in _PLACEHOLDER.items() if key in keys}
+    kept.setdefault("id", "unknown")
+    try:
+        return Device.model_validate(kept)
+    except ValidationError:
+        return None
+
+
+def _of_profile(loc: Loc, name: str, error: ConfigError) -> Problem:
+    """The problem of a device whose profile cannot be used."""
+    count = len(getattr(error, "errors", (error,)))
+    if not error.where:
+        return Problem(loc, error.what, error.evidence, error.cause, error.next)
+    more = f", and {count - 1} more" if count > 1 else ""
+    return Problem(
+        loc,
+        "The profile of this device is wrong.",
+        evidence=f"{error.where}: {error.what}{more}",
+        cause=error.cause,
+        next=f"seiren agent check --profile {name}",
+    )
+
+
+def _unknown_point(loc: Loc, whose: str, name: str, known: Iterable[str]) -> Problem:
+    known = tuple(known)
+    near = difflib.get_close_matches(name, known, n=1)
+    return Problem(
+        loc,
+        f"{whose} has no such point.",
+        evidence=name,
+        cause=f"did you mean {near[0]}?" if near else "",
+        next=f"choose from: {', '.join(known)}",
+    )
 
 
 def twice(named: Iterable[tuple[Loc, str]]) -> Iterator[Problem]:

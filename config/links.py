@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from config.strict import Host, Id, Model, Port
+from config.strict import Host, Id, Model, Port, Wrong
 
 FilePath = Annotated[Path, Field(strict=False)]
 Framing = Literal["tcp", "rtu"]
@@ -18,6 +18,19 @@ ReplySeconds = Annotated[float, Field(gt=0, le=60, allow_inf_nan=False)]
 PauseMs = Annotated[int, Field(ge=0, le=60_000)]
 
 _TLS_PORT: Final = 802
+_FILES: Final = ("ca", "certificate", "key")
+
+
+def _unit(value: int) -> int:
+    if value == 0:
+        raise Wrong(
+            "must be at least 1: 0 is the broadcast, which no meter answers",
+            cause="some gateways answer unit 0 with whatever meter comes first",
+            next="write the number set at the meter, 1 to 247; 255 or 1 for one with an IP of its own",
+        )
+    if not 1 <= value <= 255:
+        raise Wrong("must be a unit number, 1 to 255", next="read it off the meter's communication menu")
+    return value
 
 
 class Tls(Model):
@@ -71,6 +84,11 @@ class Gateway(Model):
     max_registers: Annotated[int, Field(ge=1, le=125)] = 125
 
     @property
+    def is_placed(self) -> bool:
+        """Whether it is clear where this is: either a socket or a serial line."""
+        return (self.host is None) != (self.serial is None)
+
+    @property
     def wire(self) -> Framing:
         """The framing that is spoken."""
         return self.framing or ("rtu" if self.serial is not None else "tcp")
@@ -83,7 +101,7 @@ class Gateway(Model):
     @property
     def place(self) -> tuple[str, int]:
         """What tells this bus from others: host and port, or the serial line and 0."""
-        return (self.serial, 0) if self.serial is not None else (self.host or "", self.socket_port)
+        return (self.serial, 0) if self.serial is not None else ((self.host or "").lower(), self.socket_port)
 
     def link(self, name: str = "") -> ModbusLink:
         """Return the connection that this describes."""
@@ -110,7 +128,7 @@ class Modbus(Gateway):
     """A unit: on a gateway by its id, or with the address written here."""
 
     gateway: Id | None = None
-    unit: Annotated[int, Field(ge=1, le=255)]
+    unit: Annotated[int, AfterValidator(_unit)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,3 +190,20 @@ def shared_link(units: Iterable[Gateway]) -> ModbusLink:
         connections=min(link.connections for link in links),
         max_registers=min(link.max_registers for link in links),
     )
+
+
+def with_certificate_paths(data: Any, folder: Path) -> Any:
+    """Return a document's data with the paths of certificates taken relative to its folder."""
+    if isinstance(data, tuple):
+        return tuple(with_certificate_paths(item, folder) for item in data)
+    if not isinstance(data, dict):
+        return data
+    return {
+        key: {
+            name: str(folder / path) if name in _FILES and isinstance(path, str) else path
+            for name, path in value.items()
+        }
+        if key == "tls" and isinstance(value, dict)
+        else with_certificate_paths(value, folder)
+        for key, value in data.items()
+    }

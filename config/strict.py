@@ -6,13 +6,14 @@ written as on the nameplate (``ct: 400/5``).
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator
 
@@ -33,6 +34,15 @@ class Problem:
     next: str = ""
 
 
+class Wrong(ValueError):
+    """A value that is wrong, with the likely cause and what to do; the text follows "The value"."""
+
+    def __init__(self, what: str, *, cause: str = "", next: str = "") -> None:
+        super().__init__(what)
+        self.cause = cause
+        self.next = next
+
+
 class Model(BaseModel):
     """Base of all configuration models: frozen, strict, unknown keys refused."""
 
@@ -42,8 +52,27 @@ class Model(BaseModel):
         """Yield what no single value shows: duplicates, dangling names, sums that do not close."""
         return iter(())
 
+    def warnings(self) -> Iterator[Problem]:
+        """Yield what works, and is still not as it should be."""
+        return iter(())
+
+    @classmethod
+    def problems_of_rest(cls, data: Any, faulty: Collection[Loc]) -> Iterator[Problem]:
+        """Yield problems of a document in which some values are ill formed, as far as they can be seen.
+
+        Parameters
+        ----------
+        data
+            The document as it was read.
+        faulty
+            Paths of the ill-formed values; these are told already.
+        """
+        return iter(())
+
 
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?(/\d+)?")
+_WITH_UNIT = re.compile(r"([+-]?\d+(?:\.\d+)?)\s*([a-zA-Z%]+)")
+_COMMA = re.compile(r"[+-]?\d+,\d+")
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 _RATIO = re.compile(r"(?P<primary>\d+(\.\d+)?)\s*/\s*(?P<secondary>\d+(\.\d+)?)\s*(A|V)?")
@@ -71,6 +100,18 @@ def exact(value: object) -> Fraction:
         return Fraction(value)
     if isinstance(value, float):
         raise ValueError(f'must be quoted text to stay exact: "{Decimal(repr(value)):f}", with the quotes')
+    if isinstance(value, str) and (found := _WITH_UNIT.fullmatch(value.strip())):
+        raise Wrong(
+            "must be an exact number alone, without a unit",
+            cause=f"{found[2]} is not part of the number",
+            next=f'write "{found[1]}", in the unit that the key names or the point has',
+        )
+    if isinstance(value, str) and _COMMA.fullmatch(value.strip()):
+        raise Wrong(
+            "must be an exact number with a decimal point",
+            cause="a comma is no decimal point",
+            next=f'write "{value.strip().replace(",", ".")}" with the quotes if a point is meant',
+        )
     if not isinstance(value, str) or not _NUMBER.fullmatch(value.strip()):
         raise ValueError('must be an exact number as quoted text, such as "0.001" or "13/110"')
     try:
@@ -172,12 +213,50 @@ def _zone(value: object) -> ZoneInfo:
     try:
         return ZoneInfo(value if isinstance(value, str) else "")
     except (ZoneInfoNotFoundError, ValueError):
-        raise ValueError("is no time zone name, such as Asia/Tokyo") from None
+        near = difflib.get_close_matches(str(value), available_timezones(), n=1, cutoff=0.7)
+        raise Wrong(
+            "is no time zone name, such as Asia/Tokyo",
+            cause=f"did you mean {near[0]}?" if near else "abbreviations such as JST are not unique",
+            next=f"write {near[0]}" if near else "write continent and city, such as Asia/Tokyo",
+        ) from None
 
 
 def _id(value: str) -> str:
     if not _ID.fullmatch(value):
-        raise ValueError("must be a name of 1 to 64 letters, digits, - and _")
+        plain = re.sub(r"[^A-Za-z0-9_-]+", "-", value).strip("-")[:64]
+        raise Wrong(
+            "must be a name of 1 to 64 letters, digits, - and _",
+            cause="it becomes part of topics and of points' names",
+            next=f"write {plain}" if plain else "choose another name",
+        )
+    return value
+
+
+def host_name(value: str) -> str:
+    """Return a host name or address.
+
+    Raises
+    ------
+    Wrong
+        If it is empty, a URL, or has a port.
+    """
+    if not value or any(letter.isspace() for letter in value):
+        raise Wrong("must be a host name or address", next="write one, such as 192.0.2.12")
+    if "://" in value or "/" in value:
+        bare = value.partition("://")[2] or value
+        bare = re.split(r"[:/]", bare, maxsplit=1)[0]
+        raise Wrong(
+            "must be a host name or address, not a URL",
+            cause="host and port are keys of their own",
+            next=f"write {bare}" if bare else "write host and port",
+        )
+    name, _, port = value.rpartition(":")
+    if name.count(":") == 0 and port.isdigit() and name:
+        raise Wrong(
+            "must be a host name or address, without a port",
+            cause="the port is a key of its own",
+            next=f"write host: {name} and port: {port}",
+        )
     return value
 
 
@@ -199,7 +278,7 @@ VtRatio = Annotated[Ratio, PlainValidator(_vt)]
 TimeZone = Annotated[ZoneInfo, PlainValidator(_zone)]
 Id = Annotated[str, AfterValidator(_id)]
 Port = Annotated[int, Field(ge=1, le=65535)]
-Host = Annotated[str, Field(min_length=1)]
+Host = Annotated[str, AfterValidator(host_name)]
 Month = Annotated[str, AfterValidator(_month)]
 
 
