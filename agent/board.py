@@ -1,0 +1,221 @@
+"""What everybody may look at while the agent runs: written by the pollers, read by whoever tells people.
+
+Nothing here is kept per reading: the last scan of each block is held as it came, and points are made of it
+when somebody asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from agent.readings import Identity, Scan, Shape, Value
+from core.delivery.frames import Lane
+from core.delivery.payload import BAD, GOOD
+from core.errors import Unreachable
+
+_FINE = 1024
+_COARSE_SHIFT = 6
+_BUCKETS = 2048
+_HOUR_MS = 3_600_000
+
+
+class Lateness:
+    """How late requests started: to the millisecond below a second, then in steps of 64 ms [ms].
+
+    The figures are of the last one to two hours; `counts` are since the start.
+    """
+
+    def __init__(self) -> None:
+        self.counts = dict.fromkeys(Lane, 0)
+        self._now = [0] * _BUCKETS
+        self._before = [0] * _BUCKETS
+        self._max = [0, 0]
+
+    def add(self, lane: Lane, late_ms: int) -> None:
+        """Count a request that started so late [ms]."""
+        self.counts[lane] += 1
+        if late_ms > self._max[0]:
+            self._max[0] = late_ms
+        if late_ms >= _FINE:
+            late_ms = min(_FINE + ((late_ms - _FINE) >> _COARSE_SHIFT), _BUCKETS - 1)
+        self._now[max(0, late_ms)] += 1
+
+    def turn(self) -> None:
+        """Forget the hour before the last."""
+        self._before, self._now = self._now, [0] * _BUCKETS
+        self._max = [0, self._max[0]]
+
+    @property
+    def p50(self) -> float:
+        """Half of the requests started at most so late [ms]."""
+        return self._quantile(0.5)
+
+    @property
+    def p99(self) -> float:
+        """99 of 100 requests started at most so late [ms]."""
+        return self._quantile(0.99)
+
+    @property
+    def max(self) -> float:
+        """The latest [ms]."""
+        return max(self._max)
+
+    def _quantile(self, share: float) -> float:
+        both = [a + b for a, b in zip(self._now, self._before, strict=True)]
+        rest = share * sum(both)
+        for bucket, n in enumerate(both):
+            rest -= n
+            if rest <= 0 and n:
+                if bucket < _FINE:
+                    return bucket
+                return min(self.max, _FINE + ((bucket - _FINE + 1) << _COARSE_SHIFT) - 1)
+        return 0
+
+
+@dataclass(frozen=True, slots=True)
+class PointState:
+    """A point as it was last read.
+
+    `reason` says why it is not good; `midnight_value` is the first value of the site's day [counts].
+    """
+
+    value: Value
+    time_ms: int
+    quality: int
+    reason: str = ""
+    midnight_value: Value = None
+    midnight_ms: int | None = None
+
+
+@dataclass(slots=True)
+class Block:
+    """The last scan of a block, and the first of the site's day."""
+
+    last: Scan
+    first_of_day: Scan
+    day_ends_ms: int
+
+
+@dataclass(slots=True)
+class DeviceState:
+    """A device as its poller sees it.
+
+    Attributes
+    ----------
+    where, bus
+        Its address, and what it shares with others.
+    state
+        ``waiting`` until its first answer or silence.
+    silent_since_ms, last_ok_ms, next_try_ms
+        Since when it has been silent, when it last answered, when it is tried again [ms since 1970 UTC].
+    fault
+        Why it is silent.
+    tries
+        Tries since it has been silent [1].
+    blocks
+        Its points, block by block.
+    reasons
+        Why points are not good, by point.
+    """
+
+    id: str
+    where: str
+    bus: str
+    state: Literal["good", "silent", "waiting"] = "waiting"
+    silent_since_ms: int | None = None
+    fault: Unreachable | None = None
+    tries: int = 0
+    identity: Identity | None = None
+    last_ok_ms: int | None = None
+    next_try_ms: int | None = None
+    blocks: dict[Shape, Block] = field(default_factory=dict, repr=False)
+    reasons: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+class Board:
+    """The state of all devices.
+
+    Parameters
+    ----------
+    started_ms
+        When the agent started [ms since 1970 UTC].
+    zone
+        Time zone of the site, whose midnight begins a day.
+
+    Attributes
+    ----------
+    lateness
+        How late requests started.
+    due, taken, skipped
+        Readings of a device in a lane [1]: those that were due, those that came, those left out because
+        the one before took too long. What a silent device missed is due and neither.
+    """
+
+    def __init__(self, *, started_ms: int, zone: ZoneInfo) -> None:
+        self.started_ms = started_ms
+        self.lateness = Lateness()
+        self.due = dict.fromkeys(Lane, 0)
+        self.taken = dict.fromkeys(Lane, 0)
+        self.skipped = dict.fromkeys(Lane, 0)
+        self.devices: dict[str, DeviceState] = {}
+        self._zone = zone
+        self._day_ends_ms = 0
+        self._turns_ms = started_ms + _HOUR_MS
+
+    def show(self, device: DeviceState, scans: Iterable[Scan]) -> None:
+        """Show what a device has just answered."""
+        blocks = device.blocks
+        for scan in scans:
+            block = blocks.get(scan.shape)
+            if block is None:
+                self._show_first(blocks, scan)
+            else:
+                block.last = scan
+                if scan.time_ms >= block.day_ends_ms:
+                    block.first_of_day, block.day_ends_ms = scan, self._day_end(scan.time_ms)
+
+    def turn(self, now_ms: int) -> None:
+        """Let old lateness go; called now and then."""
+        if now_ms >= self._turns_ms:
+            self._turns_ms = now_ms + _HOUR_MS
+            self.lateness.turn()
+
+    @property
+    def points(self) -> dict[str, PointState]:
+        """Every point that has been read, by its id."""
+        found: dict[str, PointState] = {}
+        for device in self.devices.values():
+            for block in device.blocks.values():
+                found.update(_points(block, device.reasons))
+        return found
+
+    def _show_first(self, blocks: dict[Shape, Block], scan: Scan) -> None:
+        """Show a block that is new; a device that is read in other blocks now has new ones for all."""
+        points = set(scan.shape.points)
+        for shape in [shape for shape in blocks if not points.isdisjoint(shape.points)]:
+            del blocks[shape]
+        blocks[scan.shape] = Block(scan, scan, self._day_end(scan.time_ms))
+
+    def _day_end(self, time_ms: int) -> int:
+        """The site's midnight after an instant."""
+        if not self._day_ends_ms - 82_800_000 <= time_ms < self._day_ends_ms:  # a day has 23 hours at least
+            day = datetime.fromtimestamp(time_ms / 1000, self._zone).date() + timedelta(days=1)
+            midnight = datetime(day.year, day.month, day.day, tzinfo=self._zone)
+            self._day_ends_ms = round(midnight.timestamp() * 1000)
+        return self._day_ends_ms
+
+
+def _points(block: Block, reasons: Mapping[str, str]) -> Iterable[tuple[str, PointState]]:
+    """The points of a block as they are."""
+    last, first = block.last, block.first_of_day
+    for at, (point, value) in enumerate(zip(last.shape.points, last.values, strict=True)):
+        quality = BAD if value is None else GOOD if last.qualities is None else last.qualities[at]
+        reason = reasons.get(point, "no value" if value is None else "")
+        yield (
+            point,
+            PointState(value, last.time_ms, quality, reason, first.values[at], first.time_ms),
+        )
