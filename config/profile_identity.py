@@ -94,14 +94,14 @@ class Fingerprint(Model):
 
 
 class Identify(Model):
-    """By what the product is recognised.
+    """By what the product is recognised: by what it says in 43/14, or, where it says nothing, by registers.
 
     Attributes
     ----------
     vendor, product
-        Regular expressions that 43/14 (device identification) must hold.
+        Regular expressions, searched for in the texts of 43/14 (device identification); both must be found.
     registers
-        All of these must be so.
+        All of these must be so. They are read one by one.
     """
 
     vendor: Pattern | None = None

@@ -20,8 +20,8 @@ MAX_WORDS: Final = 125
 class ValueType(StrEnum):
     """How a device encodes one value.
 
-    ``bcd``: four decimal digits in each word. ``mod10k``: each word counts to 10,000, and the words are
-    added as digits of base 10,000, the leading word signed. ``bit``: a coil, a discrete input (functions
+    ``bcd``: four decimal digits in each word. ``mod10k``: the words are digits of base 10,000; the leading
+    one is signed and may use all its 16 bits. ``bit``: a coil, a discrete input (functions
     1 and 2), or one bit of a register. ``string``: ASCII, two characters in a word, for identity only.
     """
 
@@ -68,7 +68,8 @@ class ValueType(StrEnum):
         if self.value.startswith("bcd"):
             return 0, 10 ** (4 * self.words) - 1
         if self.value.startswith("mod10k"):
-            return -(10 ** (4 * self.words)) + 1, 10 ** (4 * self.words) - 1
+            unit = 10 ** (4 * self.words - 4)
+            return -(2**15) * unit, 2**15 * unit - 1
         return (0, 2**bits - 1) if self.value.startswith("u") else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
 
 

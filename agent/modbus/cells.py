@@ -118,7 +118,7 @@ def _number(kind: ValueType, raw: bytes) -> int | None:
         digits = raw.hex()
         return int(digits) if digits.isdecimal() else None
     first, *others = struct.unpack(f">h{len(raw) // 2 - 1}H", raw)
-    if abs(first) >= _BASE or any(word >= _BASE for word in others):
+    if any(word >= _BASE for word in others):  # the leading word may use all its bits
         return None
     total: int = first
     for word in others:
