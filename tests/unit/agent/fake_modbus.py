@@ -55,6 +55,7 @@ class FakeMeter:
     answer: Answer | None = None
     asked: list[Asked] = field(default_factory=list)
     connections: int = 0
+    connected_at: float = 0.0
     in_flight: int = 0
     most_in_flight: int = 0
     _writers: list[asyncio.StreamWriter] = field(default_factory=list)
@@ -81,6 +82,7 @@ async def fake_meter(answer: Answer) -> AsyncIterator[FakeMeter]:
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         meter.connections += 1
+        meter.connected_at = asyncio.get_running_loop().time()
         if (task := asyncio.current_task()) is not None:
             serving.add(task)
         meter._writers.append(writer)
