@@ -256,7 +256,8 @@ class Bus:
         try:
             channel = await open_transport(self.link, clock=self._clock, stats=self.stats, within_s=within_s)
         except Unreachable as error:
-            self._pause(error)
+            if self._clock() < until:  # else only the caller was in a hurry
+                self._pause(error)
             raise
         if cuts != self._cuts:
             channel.abort()

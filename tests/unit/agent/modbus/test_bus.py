@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import struct
 
@@ -258,7 +259,7 @@ async def test_a_gateway_with_one_socket_never_sees_two_and_is_not_hammered_whil
                 await bus.ask(ReadRequest(7, 3, 13, 2), within_s=0.02)
             await asyncio.sleep(0.01)
         assert gateway.most_open == 1
-        other_reader, other = await asyncio.open_connection("127.0.0.1", gateway.port)
+        _, other = await asyncio.open_connection("127.0.0.1", gateway.port)
         await asyncio.sleep(0.02)
         before = gateway.connections
         for _ in range(50):
@@ -288,7 +289,7 @@ async def test_a_dead_gateway_is_left_alone_for_longer_each_time(unused_tcp_port
         assert caught.value.evidence == "Connection refused"
         if bus._failures > failures:
             tries.append(now)
-    pauses = [b - a for a, b in zip(tries, tries[1:], strict=False)]
+    pauses = [b - a for a, b in itertools.pairwise(tries)]
     assert pauses[0] < 0.5
     assert pauses[:5] == sorted(pauses[:5])
     assert all(3.7 <= pause <= 5.1 for pause in pauses[5:])
