@@ -75,7 +75,8 @@ class ModbusDevice:
             limit=min(profile.max_registers, link.max_registers), gap=profile.gap, forbidden=profile.forbidden
         )
         self.happened: list[dict[str, object]] = []
-        self._model = ModelAddress(profile.sunspec) if profile.sunspec else None
+        ends = [point.end for points in self._points.values() for point in points]
+        self._model = ModelAddress(profile.sunspec, least=max(ends) - 2) if profile.sunspec else None
         self._pauses = Pauses()  # of what is no point
         self._exponents: dict[str, int] = {}
         self._plans: dict[Lane, tuple[BlockDecoder, ...]] = {}

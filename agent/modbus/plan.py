@@ -67,8 +67,8 @@ class RegisterPoint:
         kinds = {part.type for part in self.parts}
         terms = [
             f"{'sunspec+' if self.in_model and at == 0 else ''}{part.address}"
-            f"{f'*{part.weight}' if part.weight != 1 else ''}"
             f"{f' {part.type.value}' if len(kinds) > 1 else ''}"
+            f"{f'*{part.weight}' if part.weight != 1 else ''}"
             for at, part in enumerate(self.parts)
         ]
         text = "modbus " + "+".join(terms)

@@ -28,7 +28,7 @@ class Found:
     length: int
 
 
-async def find_models(read: ReadWords, wanted: Collection[int]) -> tuple[Found, ...]:
+async def find_models(read: ReadWords, wanted: Collection[int], *, least: int = 1) -> tuple[Found, ...]:
     """Return the models from the first to the first that is wanted; empty where no walk leads to one.
 
     Parameters
@@ -37,6 +37,8 @@ async def find_models(read: ReadWords, wanted: Collection[int]) -> tuple[Found, 
         Reads registers.
     wanted
         Ids of the models of which one is looked for.
+    least
+        Length below which a model is not what it says [words].
 
     References
     ----------
@@ -45,11 +47,11 @@ async def find_models(read: ReadWords, wanted: Collection[int]) -> tuple[Found, 
     """
     for start in _STARTS:
         if await read(start, 2) == _MARKER:
-            return await _walk(read, start + 2, wanted)
+            return await _walk(read, start + 2, wanted, least)
     return ()
 
 
-async def _walk(read: ReadWords, address: int, wanted: Collection[int]) -> tuple[Found, ...]:
+async def _walk(read: ReadWords, address: int, wanted: Collection[int], least: int) -> tuple[Found, ...]:
     """Walk from an ID register on: not beyond the last register, and over no model without a length."""
     passed: list[Found] = []
     while len(passed) < _MOST_MODELS and address <= 0x10000 - 2:
@@ -57,10 +59,10 @@ async def _walk(read: ReadWords, address: int, wanted: Collection[int]) -> tuple
         if header is None:
             break
         model, length = _HEADER.unpack(header)
-        if model == _END or length == 0:
+        if model == _END or length == 0 or address + 2 + length > 0x10000:
             break
         passed.append(Found(model, address, length))
-        if model in wanted:
+        if model in wanted and length >= least:
             return tuple(passed)
         address += 2 + length
     return ()
@@ -73,10 +75,12 @@ class ModelAddress:
     ----------
     models
         Ids of the models that will do.
+    least
+        Length below which a model does not hold what is wanted of it [words].
     """
 
-    def __init__(self, models: Collection[int]) -> None:
-        self._models = models
+    def __init__(self, models: Collection[int], *, least: int = 1) -> None:
+        self._models, self._least = models, least
         self._passed: tuple[Found, ...] = ()
         self._connection = -1
 
@@ -93,7 +97,7 @@ class ModelAddress:
         if connection != self._connection:
             await self.check(read)
         if not self._passed:
-            self._passed = await find_models(read, self._models)
+            self._passed = await find_models(read, self._models, least=self._least)
         self._connection = connection
         return self._passed[-1].address if self._passed else None
 
