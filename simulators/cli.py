@@ -48,7 +48,7 @@ def demo(
     broker: Annotated[str, typer.Option(help=f"MQTT broker: {' or '.join(BROKERS)}.")] = BROKERS[0],
     fault: Annotated[
         list[str] | None,
-        typer.Option(help=f"Kill a process once, at a seeded moment: {', '.join(FAULTS)}."),
+        typer.Option(help=f"Strike once, at a seeded moment: {', '.join(FAULTS)}."),
     ] = None,
 ) -> None:
     """Run a month of a synthetic works, or of a file, through real meters, agents, broker and ledger."""
@@ -73,22 +73,58 @@ def demo(
     _report(options, outcome)
 
 
-def simulate(
+simulate = typer.Typer(
+    hidden=True, no_args_is_help=True, help="Serve simulated devices.", rich_markup_mode=None
+)
+
+
+@simulate.command()
+def works(
     agents: Annotated[list[Path], typer.Argument(help="Configurations of the agents that take part.")],
     month: Annotated[str, typer.Option()],
     port: Annotated[int, typer.Option(help="Where the conductor listens on loopback.")],
     seed: Annotated[int, typer.Option()] = 1,
     replay: Annotated[Path | None, typer.Option()] = None,
+    fault: Annotated[
+        list[str] | None, typer.Option(help="A fault that strikes one meter for a while.")
+    ] = None,
 ) -> None:
     """Serve simulated meters where the agents' configurations expect them, in stepped time."""
     from simulators.run import simulate as run_simulation  # here: the demo needs no meter library
 
     configs = [load_agent(path) for path in agents]
+    _serve(run_simulation(configs, month, seed=seed, replay=replay, port=port, faults=tuple(fault or ())))
+
+
+@simulate.command()
+def meter(
+    product: Annotated[str, typer.Argument(help="Which product; a wrong name shows all.")],
+    port: Annotated[int, typer.Option(help="TCP port on loopback; 0: any free one.")] = 1502,
+    serial: Annotated[Path | None, typer.Option(help="A serial line instead of a port.")] = None,
+    baud: Annotated[int, typer.Option(help="Its speed, with even parity.")] = 9600,
+    rtu: Annotated[bool, typer.Option("--rtu", help="Frames of a serial line over TCP.")] = False,
+    unit: Annotated[int, typer.Option(min=1, max=247)] = 1,
+    power_kw: Annotated[float, typer.Option(help="Its constant power.")] = 100.0,
+    fault: Annotated[
+        list[str] | None, typer.Option(help="A fault from the start, as late-replies:delay_ms=500.")
+    ] = None,
+) -> None:
+    """Serve one meter in real time, to try the tools on.
+
+    The line of JSON that it prints also tells a loopback port that takes `set meter FAULT`, `clear meter`.
+    """
+    from simulators.single import Wanted, simulate_meter
+
+    framing = "rtu" if rtu else "tcp"
+    _serve(simulate_meter(Wanted(product, unit, power_kw, port, serial, baud, framing, tuple(fault or ()))))
+
+
+def _serve(work: Coroutine[Any, Any, None]) -> None:
     if sys.platform == "win32":
         run = asyncio.run
     else:
         from uvloop import run
-    run(_until_ended(run_simulation(configs, month, seed=seed, replay=replay, port=port), wanted=True))
+    run(_until_ended(work, wanted=True))
 
 
 async def _until_ended(work: Coroutine[Any, Any, Any], *, wanted: bool = False) -> Any:
@@ -112,6 +148,8 @@ def _report(options: DemoOptions, outcome: Outcome) -> None:
     folder = options.out
     rate = outcome.stored / outcome.running_s
     typer.echo(f"\n{outcome.report}", nl=False)
+    for line in outcome.faults:
+        typer.echo(f" fault       {line}")
     typer.echo(
         f" speed       {outcome.stored:,} readings into the ledger in {outcome.running_s:.0f} s, "
         f"{rate:,.0f} a second\n"

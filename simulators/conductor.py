@@ -11,6 +11,7 @@ A run is watched and disturbed through a second kind of connection::
                  status          -> status {"time_ms": …, "state": "running", …}
                  notify TIME_MS  -> reached TIME_MS, as soon as time is there
                  pause, resume   -> ok
+                 fault TEXT      -> what the plant's switchboard answers
 """
 
 from __future__ import annotations
@@ -50,6 +51,8 @@ class Conductor:
         Told each new time before any participant is [ms since 1970-01-01 UTC].
     port
         Where to listen on loopback; 0: any free port, known once entered.
+    on_fault
+        Switches a fault of the plant, and answers in one line.
     """
 
     start_ms: int
@@ -57,6 +60,7 @@ class Conductor:
     expected: Sequence[str]
     on_time: Callable[[int], None]
     port: int = 0
+    on_fault: Callable[[str], str] = lambda text: f"refused {text}"
     now_ms: int = field(init=False)
     steps: int = field(init=False, default=0)
     _present: dict[str, _Participant] = field(init=False, default_factory=dict)
@@ -146,6 +150,8 @@ class Conductor:
                     self.pause()
                 elif word == "resume":
                     self.resume()
+                elif word == "fault":
+                    answer = self.on_fault(text)
                 elif word == "notify" and text.isdecimal():
                     self._notices.append(_Notice(int(text), writer))
                     self._notify()

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from core.errors import OutsideError
+from core.errors import OutsideError, UsageError
 
 LISTEN_TIMEOUT_S = 30.0
 
@@ -56,6 +56,18 @@ class Control:
     async def resume(self) -> None:
         """Let time go on."""
         await self._ask("resume")
+
+    async def fault(self, text: str) -> None:
+        """Switch a fault of a meter, as `simulators.modbus.switchboard` has it.
+
+        Raises
+        ------
+        UsageError
+            If the plant does not understand it.
+        """
+        answer = await self._ask(f"fault {text}")
+        if answer != "ok":
+            raise UsageError("The plant does not know this fault", evidence=answer, next="set METER FAULT")
 
     async def reach(self, time_ms: int) -> None:
         """Return when the run's time is `time_ms` [ms since 1970-01-01 UTC] or later."""

@@ -23,16 +23,14 @@ from simulators.broker import broker_command
 from simulators.control import Control, control, listening
 from simulators.folder import Folder, InfluxAccess, claim, free_ports, site_folder, write
 from simulators.influx import influxd_command, set_up
-from simulators.options import DemoOptions
+from simulators.options import KILLS, DemoOptions
 from simulators.period import interval_of, title
 from simulators.processes import Children
 from simulators.progress import Progress
 from simulators.replay import register_over
+from simulators.strikes import moment, strikes
 
 DRAIN_TIMEOUT_S = 120.0
-
-_SAFE_SHARE = (0.1, 0.9)
-"""Where in the run a fault may strike, so that there is work before and after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +42,8 @@ class Outcome:
     stored: int
     report: str
     """The month, or the year by months, as the ledger tells it."""
+    faults: tuple[str, ...]
+    """What was done to it, in order of time."""
 
 
 async def run_demo(options: DemoOptions, seiren: Sequence[str]) -> Outcome:
@@ -93,6 +93,7 @@ class _Run:
 
     async def run(self) -> Outcome:
         path = str(self.folder.path)
+        self._note_strikes()
         broker_port, conductor_port = free_ports(2)
         broker = broker_command(
             self.options.broker,
@@ -115,6 +116,7 @@ class _Run:
             faults = [
                 asyncio.create_task(self._strike(fault, number, conductor_port))
                 for number, fault in enumerate(self.options.faults)
+                if fault in KILLS
             ]
             try:
                 started_s = await self._lead(watcher)
@@ -126,7 +128,7 @@ class _Run:
             running_s = time.monotonic() - started_s
         await asyncio.gather(*(self.children.stop(config.stem) for config in self.folder.agents))
         await self.children.stop("collector")
-        return Outcome(running_s, stored, await self._shown())
+        return Outcome(running_s, stored, await self._shown(), self._noted())
 
     async def _shown(self) -> str:
         """Return the report of the month or year; a month's statement is left in the folder."""
@@ -141,10 +143,12 @@ class _Run:
         return report
 
     def _simulate(self, port: int) -> list[str]:
-        command = [*self.seiren, "simulate", *map(str, self.folder.agents)]
+        command = [*self.seiren, "simulate", "works", *map(str, self.folder.agents)]
         command += ["--month", self.options.month, "--seed", str(self.options.seed), "--port", str(port)]
         if self.options.replay is not None:
             command += ["--replay", str(self.options.replay.resolve())]
+        for fault in self.options.faults:
+            command += ["--fault", fault]
         return command
 
     async def _import(self) -> None:
@@ -174,9 +178,7 @@ class _Run:
     async def _strike(self, fault: str, number: int, conductor_port: int) -> None:
         """Kill a process at a seeded moment, and start it again while time stands still."""
         random = Random(f"{self.options.seed}/{number}/{fault}")
-        low, high = _SAFE_SHARE
-        share = low + (high - low) * random.random()
-        at_ms = self.interval.start_ms + int(self.interval.duration_ms * share)
+        at_ms = moment(self.interval, random)
         victim = fault.removesuffix("-killed")
         if victim == "agent":
             victim = random.choice([config.stem for config in self.folder.agents])
@@ -192,9 +194,24 @@ class _Run:
                     _, probe = await listening(self.folder.mqtt_port, "broker")
                     probe.close()
                 await watcher.resume()
-        when = datetime.fromtimestamp(struck_ms / 1000, self.zone)
+        self._note(f"{self._local(struck_ms)} {victim} killed with SIGKILL and started again")
+
+    def _note_strikes(self) -> None:
+        agents = [load_agent(config) for config in self.folder.agents]
+        for strike in strikes(self.options.faults, agents, self.interval, self.options.seed):
+            until = "to the end" if strike.until_ms is None else f"until {self._local(strike.until_ms)}"
+            self._note(f"{self._local(strike.from_ms)} {strike.meter} {strike.fault} {until}")
+
+    def _note(self, text: str) -> None:
         with (self.folder.logs / "faults.log").open("a", encoding="utf-8") as log:
-            log.write(f"{when:%Y-%m-%d %H:%M:%S} {victim} killed with SIGKILL and started again\n")
+            log.write(f"{text}\n")
+
+    def _noted(self) -> tuple[str, ...]:
+        log = self.folder.logs / "faults.log"
+        return tuple(sorted(log.read_text(encoding="utf-8").splitlines())) if log.exists() else ()
+
+    def _local(self, time_ms: int) -> str:
+        return f"{datetime.fromtimestamp(time_ms / 1000, self.zone):%Y-%m-%d %H:%M:%S}"
 
     async def _drained(self) -> int:
         """Return the readings that the ledger holds, once nothing is waiting any more.

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from core.errors import UsageError
 from simulators.folder import InfluxAccess
+from simulators.strikes import LASTING_MIN
 
-FAULTS = ("collector-killed", "agent-killed", "broker-killed")
+KILLS = ("collector-killed", "agent-killed", "broker-killed")
+FAULTS = (*KILLS, *LASTING_MIN)
 WORKS_MONTH = "2024-02"
 
 

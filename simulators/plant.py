@@ -24,7 +24,7 @@ from core.timeline import Interval
 from simulators import loads
 from simulators.cells import RegisterMap
 from simulators.meters import Electrical, Measured, Tariffs
-from simulators.modbus import serve_meters
+from simulators.modbus import Faults, serve_meters
 from simulators.opcua import Variable, serve_variables
 from simulators.products import product_map
 from simulators.replay import register_over
@@ -142,8 +142,8 @@ def replayed(path: Path, interval: Interval, zone: ZoneInfo) -> Plant:
 @asynccontextmanager
 async def serve(
     plant: Plant, agents: tuple[AgentConfig, ...], now_ms: Callable[[], int]
-) -> AsyncIterator[None]:
-    """Serve every meter where an agent expects it, as long as the context lasts.
+) -> AsyncIterator[Mapping[str, Faults]]:
+    """Serve every meter where an agent expects it, as long as the context lasts; give their faults' switches.
 
     Parameters
     ----------
@@ -159,12 +159,12 @@ async def serve(
     ConfigError
         If an agent expects a meter that the plant does not have.
     """
-    sockets: dict[int, dict[int, RegisterMap]] = {}
+    sockets: dict[int, dict[int, str]] = {}
     servers: dict[int, dict[str, Variable]] = {}
     for agent in agents:
         for device in agent.devices:
             if device.modbus is not None and device.id in plant.meters:
-                sockets.setdefault(device.modbus.port, {})[device.modbus.unit] = plant.meters[device.id]
+                sockets.setdefault(device.modbus.port, {})[device.modbus.unit] = device.id
             elif device.opcua is not None and device.id in plant.rectifiers:
                 port = urlsplit(device.opcua.url).port or 4840
                 servers.setdefault(port, {}).update(plant.rectifiers[device.id])
@@ -176,8 +176,11 @@ async def serve(
                     next=f"one of: {', '.join((*plant.meters, *plant.rectifiers))}",
                 )
     async with AsyncExitStack() as stack:
-        for port, units in sockets.items():
-            await stack.enter_async_context(serve_meters(units, port=port, now_ms=now_ms))
+        switches: dict[str, Faults] = {}
+        for port, names in sockets.items():
+            units = {unit: plant.meters[name] for unit, name in names.items()}
+            line = await stack.enter_async_context(serve_meters(units, port=port, now_ms=now_ms))
+            switches.update((name, line.of(unit)) for unit, name in names.items())
         for port, variables in servers.items():
             await stack.enter_async_context(serve_variables(variables, port=port, now_ms=now_ms))
-        yield
+        yield switches

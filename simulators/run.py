@@ -13,8 +13,10 @@ from config.loading import AgentConfig
 from core.errors import UsageError
 from core.timeline import Interval
 from simulators.conductor import Conductor
+from simulators.modbus.switchboard import Switchboard
 from simulators.period import interval_of
 from simulators.plant import LEAD_MS, TAIL_MS, Plant, Works, replayed, serve
+from simulators.strikes import strikes
 
 
 @dataclass(slots=True)
@@ -46,7 +48,13 @@ def build_plant(interval: Interval, zone: ZoneInfo, *, seed: int, replay: Path |
 
 
 async def simulate(
-    agents: Sequence[AgentConfig], text: str, *, seed: int, replay: Path | None, port: int
+    agents: Sequence[AgentConfig],
+    text: str,
+    *,
+    seed: int,
+    replay: Path | None,
+    port: int,
+    faults: Sequence[str] = (),
 ) -> None:
     """Serve the plant and lead the agents through an interval; then keep on serving until cancelled.
 
@@ -64,6 +72,8 @@ async def simulate(
         File whose energy column is the register; None: the synthetic works.
     port
         Where the conductor listens; 0: any free port.
+    faults
+        Faults of meters; each strikes one meter for a while that follows from the seed.
 
     Raises
     ------
@@ -76,13 +86,17 @@ async def simulate(
     interval = interval_of(text, zone)
     plant = build_plant(interval, zone, seed=seed, replay=replay)
     time = PlantTime()
-    conductor = Conductor(
-        start_ms=interval.start_ms - LEAD_MS,
-        end_ms=interval.end_ms + TAIL_MS,
-        expected=tuple(agent.agent for agent in agents),
-        on_time=time.set,
-        port=port,
-    )
-    async with serve(plant, tuple(agents), time.get), conductor:
-        print(json.dumps({"conductor_port": conductor.port}), flush=True)  # noqa: T201  read by the starter
-        await asyncio.Event().wait()
+    async with serve(plant, tuple(agents), time.get) as switches:
+        for strike in strikes(faults, agents, interval, seed):
+            switches[strike.meter].set(strike.fault, from_ms=strike.from_ms, until_ms=strike.until_ms)
+        conductor = Conductor(
+            start_ms=interval.start_ms - LEAD_MS,
+            end_ms=interval.end_ms + TAIL_MS,
+            expected=tuple(agent.agent for agent in agents),
+            on_time=time.set,
+            port=port,
+            on_fault=Switchboard(switches).obey,
+        )
+        async with conductor:
+            print(json.dumps({"conductor_port": conductor.port}), flush=True)  # noqa: T201  read by the starter
+            await asyncio.Event().wait()

@@ -12,8 +12,8 @@ COMMON_WORDS = 66
 METER_AT = BASE + 2 + 2 + COMMON_WORDS
 NOT_IMPLEMENTED = 0x8000
 
-_FACTORS = {"A": -2, "V": -1, "Hz": -2, "%": -1, "Wh": 0, "varh": 0}
-"""Powers of ten of the integer models; that of power follows the power."""
+_FACTORS = {"V": -1, "Hz": -2, "%": -1, "Wh": 0, "varh": 0}
+"""Powers of ten of the integer models; those of current and power follow them."""
 
 _MOST = 32_767
 
@@ -37,10 +37,9 @@ def _integers(m: Layout) -> None:
         m.cells[at(offset)] = constant(NOT_IMPLEMENTED)
     for offset in (*range(38, 54, 2), *range(55, 71, 2), *range(72, 104, 2), 105):
         m.cells[at(offset)] = constant(0, 0)  # not accumulated; the last one holds event flags
-    for offset, name, factor_at in ((18, "p_total", 22), (28, "q_total", 32)):
+    for offset, name, factor_at in ((2, "i_total", 6), (18, "p_total", 22), (28, "q_total", 32)):
         _floating(m, at(offset), name, at(factor_at))
     for offset, name, unit, factor_at in (
-        (2, "i_total", "A", 6),
         (7, "v_ln_avg", "V", 15),
         (8, "v_l1n", "V", 15),
         (16, "frequency", "Hz", 17),
@@ -57,11 +56,11 @@ def _integers(m: Layout) -> None:
 
 
 def _floating(m: Layout, address: int, name: str, factor_at: int) -> None:
-    """Write a power of 16 bits, and the power of ten that it needs for the moment."""
+    """Write a value of 16 bits, and the power of ten that it needs for the moment."""
 
     def exponent(time_ms: int) -> int:
-        watts = abs(m.truth.gauge(name, time_ms))
-        return next(each for each in range(-1, 9) if watts / 10**each <= _MOST)
+        size = abs(m.truth.gauge(name, time_ms))
+        return next(each for each in range(-1, 9) if size / 10**each <= _MOST)
 
     m.cells[address] = Cell("int16", lambda time_ms: m.truth.gauge(name, time_ms) / 10 ** exponent(time_ms))
     m.cells[factor_at] = Cell("int16", exponent)
