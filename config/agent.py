@@ -230,6 +230,10 @@ def _device_problems(
     yield from bus_problems(gateways, _units(devices, unplaced))
     for index, device in devices.items():
         yield from device.problems_at(("devices", index), every_s)
+        if device.modbus is not None and index not in unplaced:
+            via = gateways.get(device.modbus.gateway) if device.modbus.gateway else device.modbus
+            if via is not None:
+                yield from device.too_wide(("devices", index, "modbus"), via.max_registers)
 
 
 def _under(key: str, problems: Iterable[Problem]) -> Iterator[Problem]:

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from config.links import Modbus
 from config.opcua import OpcUa, OpcUaNode
-from config.profile import Measure, Profile, fits, load_profile
+from config.profile import Measure, Profile, ProfilePoint, fits, load_profile
 from config.ratings import rated_kw, rating_warnings, wrap_problem
 from config.strict import DIRECT, CtRatio, Id, Loc, Model, PositiveExact, Problem, VtRatio
 from core.carbon.rounding import exact_text
@@ -94,12 +94,28 @@ class Device(Model):
             for name, point in measures.items():
                 yield from wrap_problem(loc, name, point, limit_kw=limit, ratios=ratios, every_s=every_s)
 
+    def too_wide(self, loc: Loc, limit: int) -> Iterator[Problem]:
+        """Yield points that do not fit into one request of at most `limit` registers [words]."""
+        try:
+            measures = self.measures()
+        except ConfigError:
+            return
+        for name, point in measures.items():
+            if isinstance(point, ProfilePoint) and (width := point.span[1] - point.span[0]) > limit:
+                yield Problem(
+                    (*loc, "max_registers"),
+                    f"{name} does not fit into one request.",
+                    evidence=f"{width} registers, max_registers {limit}",
+                    cause="a value is never read in two requests: they would be of two moments",
+                    next=f"write at least {width}",
+                )
+
     def warnings_at(self, loc: Loc) -> Iterator[Problem]:
         """Yield what is allowed and hardly meant."""
         yield from rating_warnings(loc, self.ct, self.vt, self.full_scale_kw)
         if all(point.quantity.kind is not Kind.COUNTER for point in self.measures().values()):
             yield Problem(
-                (*loc, "points" if self.points is not None else "nodes"),
+                (*loc, "points" if self.points else "nodes" if self.nodes else "profile"),
                 "No counter of this device is read.",
                 evidence=", ".join(self.measures()),
                 cause="energy is booked from counters only; power alone is for looking at",

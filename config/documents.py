@@ -43,9 +43,12 @@ class Examined(Generic[M]):
         The file as a model; None where something is wrong.
     errors, warnings
         What is wrong, and what works and is still not as it should be; in line order.
+    lines
+        Where everything stands.
     """
 
     document: M | None
+    lines: Lines
     errors: tuple[PlacedError, ...] = ()
     warnings: tuple[PlacedError, ...] = ()
 
@@ -100,9 +103,10 @@ def examine(data: Any, lines: Lines, model: type[M]) -> Examined[M]:
         ]
         faulty = lines.unread | {problem.loc for problem in problems}
         problems += model.problems_of_rest(data, faulty)
-        return Examined(None, _placed(problems, lines))
+        return Examined(None, lines, _placed(problems, lines))
     errors = _placed(document.problems(), lines)
-    return Examined(None if errors else document, errors, _sorted(map(lines.error, document.warnings())))
+    warnings = () if errors else _sorted(map(lines.error, document.warnings()))
+    return Examined(None if errors else document, lines, errors, warnings)
 
 
 def _placed(problems: Iterable[Problem], lines: Lines) -> tuple[PlacedError, ...]:

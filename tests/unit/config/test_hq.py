@@ -14,6 +14,7 @@ from config.loading import load_hq, load_profile, profile_digest, profile_ids
 from config.meters import MeterRecord
 from core.errors import ConfigError
 from core.metering.installations import Side
+from core.metering.quantities import Kind
 from core.timeline import parse_local
 
 TOKYO = ZoneInfo("Asia/Tokyo")
@@ -82,7 +83,8 @@ def test_a_folder_without_a_configuration_is_named(tmp_path: Path) -> None:
 def test_every_shipped_profile_is_good_and_says_where_it_comes_from(name: str) -> None:
     profile = load_profile(name)
     assert profile.id == name
-    assert "active_energy_import" in profile.points
+    counts = any(point.quantity.kind is Kind.COUNTER for point in profile.points.values())
+    assert counts or "energy registers" in profile.traps[0].text
     assert profile.sources
     assert profile.traps
     assert len(profile_digest(name)) == 32
