@@ -1,0 +1,155 @@
+"""Which one mistake would explain what a device says (pure); nothing is guessed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from agent.tools.bands import Sense
+from agent.tools.evaluation import Case, Evaluation, World, evaluate
+from agent.tools.hypotheses import Hypothesis, Kind, hypotheses, pairs
+
+_ROUNDS: Final = 3
+"""Most mistakes that are looked for in one device [1]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is wrong with a device's configuration.
+
+    Attributes
+    ----------
+    candidates
+        The mistakes that explain it: one is the answer, several fit equally, none fits.
+    before
+        What was seen without mending it.
+    after
+        What each candidate gives.
+    mended
+        Points that it makes sense of, and relations that hold by it.
+    """
+
+    candidates: tuple[Hypothesis, ...]
+    before: Evaluation
+    after: tuple[Evaluation, ...]
+    mended: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What was found.
+
+    Attributes
+    ----------
+    configured
+        What the device says as configured.
+    mended
+        What it says with all found mistakes mended.
+    world
+        How it is read then.
+    findings
+        In the order in which they were found; none: all is good.
+    tried
+        Kinds of mistakes that were tried and do not explain it.
+    """
+
+    configured: Evaluation
+    mended: Evaluation
+    world: World
+    findings: tuple[Finding, ...]
+    tried: tuple[str, ...]
+
+
+def diagnose(case: Case) -> Diagnosis:
+    """Return what is wrong with the way in which a device is read.
+
+    Parameters
+    ----------
+    case
+        What was received, and what the configuration and the display say.
+    """
+    world = World(case.setup)
+    configured = now = evaluate(case, world)
+    findings: list[Finding] = []
+    tried: dict[str, None] = {}
+    for _ in range(_ROUNDS):
+        if now.against == 0:
+            break
+        options = [*hypotheses(case, world, now)]
+        best = _best(case, world, now, options) or _best(case, world, now, pairs(case))
+        tried |= dict.fromkeys(f"{each.kind.value} {each.detail}" for each in options if each.level < 2)
+        if not best:
+            findings.append(Finding((), now, (), ()))
+            break
+        candidates = tuple(hypothesis for hypothesis, _ in best)
+        after = tuple(evaluation for _, evaluation in best)
+        mended = tuple(sorted(now.bad - after[0].bad))
+        findings.append(Finding(candidates, now, after, mended))
+        if len(best) == 1:
+            world = candidates[0].applied(world)
+        else:  # what several explain equally is asked no more, and not mended
+            world = replace(world, excused=world.excused | _explained(now, after))
+        now = evaluate(case, world)
+    return Diagnosis(configured, now, world, tuple(findings), tuple(tried))
+
+
+def _explained(now: Evaluation, after: tuple[Evaluation, ...]) -> frozenset[str]:
+    """Points and relations that every candidate mends."""
+    bad = now.bad.intersection(*(now.bad - each.bad for each in after))
+    broken = {relation.kind for relation in now.relations if relation.agrees is False}
+    display = {"display"} if now.match is not None and now.match.agrees is False else set()
+    return bad | broken | display
+
+
+def _best(
+    case: Case, world: World, now: Evaluation, options: Iterable[Hypothesis]
+) -> list[tuple[Hypothesis, Evaluation]]:
+    """Mistakes that explain most with least, but for those that come to the same."""
+    found: list[tuple[Hypothesis, Evaluation]] = []
+    for option in options:
+        after = evaluate(case, option.applied(world), was_bad=now.bad)
+        if after.against < now.against and _explains(option, now, after):
+            found.append((option, after))
+    if not found:
+        return []
+    least = min(after.against for _, after in found)
+    found = [each for each in found if each[1].against == least]
+    most = max(after.support for _, after in found)
+    found = [each for each in found if each[1].support == most]
+    narrow = (Kind.SCALE, Kind.TYPE)  # of these more than the evidence is not claimed
+    found.sort(key=lambda each: -each[0].level if each[0].kind in narrow else each[0].level)
+    suspects = _suspects(case, now)
+    distinct: list[tuple[Hypothesis, Evaluation]] = []
+    for option, after in found:
+        if not any(_same(option, after, other, known, suspects) for other, known in distinct):
+            distinct.append((option, after))
+    return distinct
+
+
+def _suspects(case: Case, now: Evaluation) -> frozenset[str]:
+    """Points that something speaks against."""
+    names = {name for each in now.relations if each.agrees is False for name in each.names}
+    if now.match is not None and now.match.agrees is False and case.energy is not None:
+        names.add(case.energy.name)
+    return now.bad | names
+
+
+def _explains(option: Hypothesis, now: Evaluation, after: Evaluation) -> bool:
+    """A 0 or a missing value explains nothing by itself, and no point may be spoilt."""
+    if after.bad - now.bad or now.good - after.good:
+        return False
+    mended = now.bad - after.bad
+    good = [name for name in mended if after.judged[name].sense is Sense.OK]
+    return not mended or 2 * len(good) >= len(mended)
+
+
+def _same(
+    option: Hypothesis, after: Evaluation, other: Hypothesis, known: Evaluation, suspects: frozenset[str]
+) -> bool:
+    """Whether two mistakes are one: of one kind, and with the same values where it matters."""
+    if option.kind is not other.kind:
+        return False
+    if option.setup is not None or option.excuses:
+        return option.detail == other.detail
+    return all(after.numbers[name].value == known.numbers[name].value for name in suspects)

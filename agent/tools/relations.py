@@ -1,0 +1,286 @@
+"""What values of one meter owe each other (pure): power and V x I, a sum and its phases, energy and power."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from agent.tools.figures import short
+from core.metering.quantities import Quantity
+
+NEAR: Final = 0.15
+"""How far values read one after the other may differ, for the load moves between them [1]."""
+_LOOSE: Final = 5.0
+"""The same where only one phase is known [1]."""
+_BOTH_WAYS: Final = (Quantity.ACTIVE_ENERGY_EXPORT, Quantity.DC_ENERGY)
+_IDLE_VA: Final = 20.0
+PATIENCE_S: Final = 25.0
+"""How long a register may stand still though power flows [s]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A value at its instant.
+
+    Attributes
+    ----------
+    value
+        In the quantity's base unit, on the meter's side; None where there is none.
+    step
+        Smallest change that the register can show [base unit].
+    """
+
+    name: str
+    quantity: Quantity
+    value: float | None
+    step: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A comparison of values.
+
+    Attributes
+    ----------
+    kind
+        ``phases``, ``vi``, ``step`` or ``fell``, ``frequency``.
+    names
+        Points that it is made of.
+    agrees
+        Whether it holds; None where it says nothing, and `text` says why.
+    text
+        The comparison in numbers.
+    ratio
+        Left over right side [1]; 0 where there is none.
+    """
+
+    kind: str
+    names: tuple[str, ...]
+    agrees: bool | None
+    text: str
+    ratio: float = 0.0
+
+
+def relations(seen: Mapping[str, Seen]) -> Iterator[Relation]:
+    """Yield what holds, or does not, among values of one moment."""
+    yield from _phases(seen)
+    yield from _volt_amperes(seen)
+    yield from _direct(seen)
+    yield from _frequency(seen)
+
+
+def _one(seen: Mapping[str, Seen], quantity: Quantity) -> Seen | None:
+    """The point that is the whole of a quantity, as its name says."""
+    found = seen.get(quantity.value)
+    return found if found is not None and found.quantity is quantity and found.value is not None else None
+
+
+def _by_phase(seen: Mapping[str, Seen], stem: str) -> list[Seen]:
+    points = (seen.get(f"{stem}_l{phase}") for phase in (1, 2, 3))
+    return [point for point in points if point is not None and point.value is not None]
+
+
+def _values(points: list[Seen]) -> list[float]:
+    return [point.value for point in points if point.value is not None]
+
+
+def _phases(seen: Mapping[str, Seen]) -> Iterator[Relation]:
+    for quantity in (Quantity.ACTIVE_POWER, Quantity.REACTIVE_POWER):
+        total, phases = _one(seen, quantity), _by_phase(seen, quantity.value)
+        if total is None or total.value is None or len(phases) < 3:
+            continue
+        values = _values(phases)
+        size = sum(map(abs, values))
+        if max(size, abs(total.value)) < _IDLE_VA:
+            continue
+        agrees = abs(abs(total.value) - abs(sum(values))) <= NEAR * size + 3 * total.step
+        text = f"L1 + L2 + L3 = {_kilo(sum(values))}, {total.name} {_kilo(total.value)}"
+        names = (total.name, *(phase.name for phase in phases))
+        yield Relation("phases", names, agrees, text, abs(total.value) / max(abs(sum(values)), 1e-12))
+
+
+def _kilo(watts: float, unit: str = "W") -> str:
+    return f"{short(watts / 1000)} k{unit}"
+
+
+def _volts(seen: Mapping[str, Seen]) -> tuple[list[Seen], float]:
+    """Voltages, and the mean one between lines [V]."""
+    lines = [seen[name] for name in ("voltage_l12", "voltage_l23", "voltage_l31") if name in seen]
+    phases = [seen[name] for name in ("voltage_l1n", "voltage_l2n", "voltage_l3n") if name in seen]
+    for points, factor in ((lines, 1.0), (phases, math.sqrt(3))):
+        values = [value for value in _values([p for p in points if p.value is not None]) if value > 0]
+        if values:
+            return points, factor * sum(values) / len(values)
+    return [], 0.0
+
+
+def _volt_amperes(seen: Mapping[str, Seen]) -> Iterator[Relation]:
+    """P ≈ √3 · V · I · pf: both ways where the power factor is known, else P never above V x I."""
+    total = _one(seen, Quantity.ACTIVE_POWER)
+    if total is None or total.value is None:
+        return
+    volts, line_v = _volts(seen)
+    currents = _by_phase(seen, "current")
+    if not line_v or not currents:
+        return
+    values = [abs(value) for value in _values(currents)]
+    amperes = sum(values) / len(values)
+    apparent = math.sqrt(3) * line_v * amperes
+    factor, cosine = _power_factor(seen, total.value)
+    power = abs(total.value)
+    expected = apparent * (1.0 if cosine is None else cosine)
+    if max(power, expected) < _IDLE_VA or (values and max(values) == 0 and power == 0):
+        return
+    margin = 1 + NEAR if len(values) == 3 else _LOOSE
+    unknown = cosine is None
+    too_much = power > expected * margin + 3 * total.step
+    too_little = not unknown and power * margin + 3 * total.step < expected
+    text = f"1.732 x {short(line_v / 1000)} kV x {short(amperes)} A"
+    text += f" = {short(apparent / 1000)} kVA" if unknown else f" x pf {short(cosine or 0)}"
+    if not unknown:
+        text += f" = {short(expected / 1000)} kW"
+    text += f", {total.name} {short(power / 1000)} kW"
+    names = (
+        total.name,
+        *(point.name for point in (*volts, *currents)),
+        *((factor.name,) if factor is not None else ()),
+    )
+    agrees: bool | None = not (too_much or too_little)
+    if agrees and (unknown or len(values) < 3) and not 0.2 <= power / max(expected, 1e-9) <= 1 + NEAR:
+        agrees = None  # allowed, but no support
+    yield Relation("vi", names, agrees, text, power / max(expected, 1e-9))
+
+
+def _power_factor(seen: Mapping[str, Seen], watts: float) -> tuple[Seen | None, float | None]:
+    """The power factor as the meter says it, or as it follows from its other powers."""
+    factor = _one(seen, Quantity.POWER_FACTOR)
+    if factor is not None and factor.value is not None:
+        return factor, min(abs(factor.value), 1.0)
+    apparent, reactive = _one(seen, Quantity.APPARENT_POWER), _one(seen, Quantity.REACTIVE_POWER)
+    if apparent is not None and apparent.value:
+        return apparent, min(abs(watts / apparent.value), 1.0)
+    if reactive is not None and reactive.value:
+        return reactive, abs(watts) / math.hypot(watts, reactive.value)
+    return None, None
+
+
+def _direct(seen: Mapping[str, Seen]) -> Iterator[Relation]:
+    power, volts, amperes = (
+        _one(seen, quantity) for quantity in (Quantity.DC_POWER, Quantity.DC_VOLTAGE, Quantity.DC_CURRENT)
+    )
+    if power is None or volts is None or amperes is None:
+        return
+    if power.value is None or volts.value is None or amperes.value is None:
+        return
+    expected = abs(volts.value * amperes.value)
+    if max(expected, abs(power.value)) < _IDLE_VA:
+        return
+    agrees = abs(abs(power.value) - expected) <= NEAR * expected + 3 * power.step
+    text = (
+        f"{short(volts.value)} V x {short(amperes.value)} A = {short(expected / 1000)} kW, "
+        f"{power.name} {short(power.value / 1000)} kW"
+    )
+    names = (power.name, volts.name, amperes.name)
+    yield Relation("vi", names, agrees, text, abs(power.value) / max(expected, 1e-9))
+
+
+def _frequency(seen: Mapping[str, Seen]) -> Iterator[Relation]:
+    point = _one(seen, Quantity.FREQUENCY)
+    volts, line_v = _volts(seen)
+    if point is not None and point.value == 0 and line_v > 40:
+        names = (point.name, *(each.name for each in volts))
+        yield Relation("frequency", names, False, f"0 Hz, though there are {short(line_v)} V")
+
+
+def step_relations(
+    first: Mapping[str, Seen], later: Mapping[str, Seen], elapsed_s: float
+) -> Iterator[Relation]:
+    """Yield what the registers did between two readings.
+
+    Parameters
+    ----------
+    first, later
+        Values of both readings.
+    elapsed_s
+        Time between them [s].
+    """
+    energies = [*_energies(first, later)]
+    power = _power_between(first, later)
+    if energies and power is not None:
+        yield from _holds_power(*energies[0], first[power[0]], power[1], elapsed_s)
+    for before, after in energies:
+        if (after.value or 0) - (before.value or 0) < -2 * after.step:
+            text = (
+                f"{before.name} fell from {_kilo(before.value or 0, 'Wh')} to {_kilo(after.value or 0, 'Wh')}"
+            )
+            yield Relation("fell", (before.name,), False, f"{text}; a register never falls")
+            return
+    if power is None or not power[2] or power[1] == 0 or elapsed_s <= 0:
+        return
+    exports = (first[power[0]].value or 0) < 0
+    if exports and not any(before.quantity in _BOTH_WAYS for before, _ in energies):
+        return  # power runs the other way than the only register
+    running = [each for each in energies if each[1].value] or energies[:1]
+    if running:
+        yield _steps(running, power[0], power[1], elapsed_s)
+
+
+def _energies(first: Mapping[str, Seen], later: Mapping[str, Seen]) -> Iterator[tuple[Seen, Seen]]:
+    for quantity in (Quantity.ACTIVE_ENERGY_IMPORT, Quantity.ACTIVE_ENERGY_EXPORT, Quantity.DC_ENERGY):
+        before, after = _one(first, quantity), _one(later, quantity)
+        if before is not None and after is not None:
+            yield before, after
+
+
+def _steps(running: list[tuple[Seen, Seen]], name: str, watts: float, elapsed_s: float) -> Relation:
+    counted = sum((after.value or 0) - (before.value or 0) for before, after in running)
+    expected = watts * elapsed_s / 3600
+    step = max(after.step for _, after in running)
+    names = (*(before.name for before, _ in running), name)
+    if expected < 4 * step and counted < 4 * step:
+        wait_s = math.ceil(5 * step * 3600 / watts)
+        return Relation("step", names, None, f"its step is too coarse: --seconds {wait_s} would show it")
+    text = f"register rose by {_kilo(counted, 'Wh')} in {short(elapsed_s)} s, "
+    text += f"{name} gives {_kilo(expected, 'Wh')}"
+    if counted == 0:  # some meters renew their registers only now and then
+        stands = elapsed_s >= PATIENCE_S and expected >= 50 * step
+        return Relation("step", names, False if stands else None, f"{text}: it stands still")
+    ratio = counted / expected
+    near = _near(counted, expected, step)
+    far = not 0.25 <= ratio <= 4 and not near
+    return Relation("step", names, True if near else False if far else None, text, ratio)
+
+
+def _near(counted: float, expected: float, step: float) -> bool:
+    """Whether an increment is that of a power, as far as steps and renewals of a register let one see."""
+    return counted <= 2 * expected + 2 * step and counted + 2 * step >= expected / 2
+
+
+def _power_between(first: Mapping[str, Seen], later: Mapping[str, Seen]) -> tuple[str, float, bool] | None:
+    """Name and mean of the power [W], and whether it stayed about the same."""
+    for quantity in (Quantity.ACTIVE_POWER, Quantity.DC_POWER):
+        before, after = _one(first, quantity), _one(later, quantity)
+        if before is None or after is None or before.value is None or after.value is None:
+            continue
+        low, high = sorted((abs(before.value), abs(after.value)))
+        return before.name, (low + high) / 2, high <= 2 * low and before.value * after.value > 0
+    return None
+
+
+def _holds_power(
+    before: Seen, after: Seen, power: Seen, watts: float, elapsed_s: float
+) -> Iterator[Relation]:
+    """The same digits in an energy and a power register, twice: one of them is the other."""
+    if not before.value or not after.value or not power.value:
+        return
+    for value, watt in ((before.value, abs(power.value)), (after.value, watts)):
+        if abs(value - watt) > 0.02 * watt:
+            return
+    if after.value > before.value and _near(after.value - before.value, watts * elapsed_s / 3600, after.step):
+        return  # it counts, so it is a register of few kWh by chance
+    text = f"{before.name} {_kilo(before.value, 'Wh')} and {power.name} {_kilo(power.value)}"
+    yield Relation(
+        "same", (before.name, power.name), False, f"{text} are the same digits, and it does not count up"
+    )
