@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 
 from agent.devices import open_sources
 from agent.points import point_tables
-from agent.poller import Source
+from agent.readings import Scan, Source
+from agent.setup.findings import block
 from config.agent import AgentConfig, Device
 from config.strict import DIRECT
 from core.carbon.rounding import exact_text
@@ -94,11 +96,23 @@ async def check_connections(
     """
     rows = {row.point: row for table in point_tables(config).values() for row in table.rows}
     sources = open_sources(config, now_ms=now_ms)
-    report = Report(broker=f"{config.broker.host}:{config.broker.port}")
+    buses: dict[str, list[Device]] = {}
     for device in config.devices:
-        report.devices.append(await _read_once(device, config.where(device), sources[device.id], rows))
-    for source in sources.values():
-        await source.close()
+        buses.setdefault(sources[device.id].bus, []).append(device)
+
+    async def read_bus(devices: Sequence[Device]) -> list[CheckedDevice]:
+        return [
+            await _read_once(device, config.where(device), sources[device.id], rows) for device in devices
+        ]
+
+    report = Report(broker=f"{config.broker.host}:{config.broker.port}")
+    try:
+        found = await asyncio.gather(*map(read_bus, buses.values()))
+    finally:
+        for source in sources.values():
+            await source.close()
+    read = {device.device: device for devices in found for device in devices}
+    report.devices += [read[device.id] for device in config.devices]
     try:
         await reach_broker()
     except OutsideError as error:
@@ -107,24 +121,30 @@ async def check_connections(
 
 
 async def _read_once(device: Device, where: str, source: Source, rows: dict[str, PointRow]) -> CheckedDevice:
-    readings: list[TakenReading] = []
+    scans: list[Scan] = []
     fault: Unreachable | None = None
     for lane in source.lanes:
         try:
-            await source.read(lane, readings)
+            await source.read(lane, scans)
         except Unreachable as error:
             fault = error
             break
-    ratio = [f"CT {device.ct.text('A')}"] if device.ct != DIRECT else []
-    ratio += [f"VT {device.vt.text('V')}"] if device.vt != DIRECT else []
+    readings = [reading for scan in scans for reading in scan.readings()]
     return CheckedDevice(
         device=device.id,
         peer=where,
         profile=device.profile or "",
-        ratio=", ".join([*ratio, f"{device.side} side"]) if ratio else "",
+        ratio=ratio(device),
         points=tuple(_checked(reading, rows[reading.point]) for reading in readings),
         fault=fault,
     )
+
+
+def ratio(device: Device) -> str:
+    """Return a device's transformers in words; empty where it has none."""
+    texts = [f"CT {device.ct.text('A')}"] if device.ct != DIRECT else []
+    texts += [f"VT {device.vt.text('V')}"] if device.vt != DIRECT else []
+    return ", ".join([*texts, f"{device.side} side"]) if texts else ""
 
 
 def _checked(reading: TakenReading, row: PointRow) -> CheckedPoint:
@@ -169,7 +189,7 @@ def lines(report: Report) -> Iterator[str]:
 
 
 def _fault(error: OutsideError) -> list[str]:
-    return error.render().replace("ERROR ", "FAULT ", 1).splitlines()
+    return list(block("FAULT", error, width=78))
 
 
 def shorten(value: str) -> str:

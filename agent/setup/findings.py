@@ -15,7 +15,7 @@ from config.documents import DocumentError
 from config.profile import Profile, load_profile
 from config.reading import PlacedError
 from config.strict import Model
-from core.errors import ConfigError
+from core.errors import ConfigError, SeirenError
 
 _COLUMNS = 80
 _LABEL = 6
@@ -97,8 +97,8 @@ def finding_lines(found: Findings[Any], verdict: str) -> Iterator[str]:
         yield f"exit 2: {counts[0]} to mend, an agent does not start with this file"
 
 
-def block(label: str, error: ConfigError) -> Iterator[str]:
-    """Yield one error as aligned lines, wrapped."""
+def block(label: str, error: SeirenError, *, width: int = _COLUMNS) -> Iterator[str]:
+    """Yield one error as aligned lines, wrapped at a width [columns]."""
     rows = (
         (label, error.what),
         ("where", error.where),
@@ -110,7 +110,7 @@ def block(label: str, error: ConfigError) -> Iterator[str]:
         if text:
             yield from textwrap.wrap(
                 text,
-                _COLUMNS,
+                width,
                 initial_indent=f"{name:<{_LABEL}}",
                 subsequent_indent=" " * _LABEL,
                 break_long_words=False,
