@@ -20,11 +20,16 @@ MAX_WORDS: Final = 125
 class ValueType(StrEnum):
     """How a device encodes one value.
 
-    ``bcd``: four decimal digits in each word. ``mod10k``: the words are digits of base 10,000; the leading
-    one is signed and may use all its 16 bits. ``bit``: a coil, a discrete input (functions
-    1 and 2), or one bit of a register. ``string``: ASCII, two characters in a word, for identity only.
+    ``high`` and ``low``: one byte of a register that holds two numbers. ``bcd``: four decimal digits in
+    each word. ``mod10k``: the words are digits of base 10,000; the leading one is signed and may use all
+    its 16 bits. ``bit``: a coil, a discrete input (functions 1 and 2), or one bit of a register.
+    ``string``: ASCII, two characters in a word, for identity only.
     """
 
+    INT8_HIGH = "int8_high"
+    INT8_LOW = "int8_low"
+    UINT8_HIGH = "uint8_high"
+    UINT8_LOW = "uint8_low"
     INT16 = "int16"
     UINT16 = "uint16"
     INT32 = "int32"
@@ -33,6 +38,7 @@ class ValueType(StrEnum):
     UINT48 = "uint48"
     INT64 = "int64"
     UINT64 = "uint64"
+    FLOAT16 = "float16"
     FLOAT32 = "float32"
     FLOAT64 = "float64"
     BCD16 = "bcd16"
@@ -48,9 +54,19 @@ class ValueType(StrEnum):
     @property
     def words(self) -> int:
         """Width [16-bit words]; 1 for a bit (in functions 1 and 2: one bit), 0 for a string of any width."""
-        if self is ValueType.BIT:
-            return 1
-        return 0 if self is ValueType.STRING else int(self.value[-2:]) // 16
+        if self is ValueType.STRING:
+            return 0
+        return 1 if self is ValueType.BIT or self.is_half else int(self.value[-2:]) // 16
+
+    @property
+    def is_half(self) -> bool:
+        """Whether it is one byte of a register."""
+        return self.value.endswith(("_high", "_low"))
+
+    @property
+    def pattern_bits(self) -> int:
+        """Width of a pattern that is no number [bit]; for a bit that of its register."""
+        return 8 if self.is_half else 16 * self.words
 
     @property
     def is_float(self) -> bool:
@@ -60,7 +76,7 @@ class ValueType(StrEnum):
     @property
     def limits(self) -> tuple[int, int]:
         """Smallest and largest integer of the type [counts]; (0, 0) for floats and strings."""
-        bits = 16 * self.words
+        bits = self.pattern_bits
         if self.is_float or self is ValueType.STRING:
             return 0, 0
         if self is ValueType.BIT:

@@ -74,13 +74,13 @@ def _encoding(loc: Loc, point: ProfilePoint, function: int) -> Iterator[Problem]
             evidence=f"function {function}, {point.type.value}",
             next="remove bit",
         )
-    widest = min((place.type.words for place in point.places), default=0)
+    widest = min((place.type.pattern_bits for place in point.places), default=0)
     for pattern in point.not_available:
-        if pattern >= 2 ** (16 * widest):
+        if pattern >= 2**widest:
             yield Problem(
                 (*loc, "not_available"),
                 "The device cannot send this pattern in the point's type.",
-                evidence=f"0x{pattern:X}; {point.type.value} has {4 * widest} hex digits",
+                evidence=f"0x{pattern:X}; {point.type.value} has {widest // 4} hex digits",
                 next="write the pattern exactly as wide as the type",
             )
     register = point.scale_register
@@ -209,6 +209,8 @@ def overlaps(points: Mapping[str, tuple[int, ProfilePoint]]) -> Iterator[Problem
         if first.is_scale and second.is_scale and first.address == second.address:
             continue
         if first.bit is not None and second.bit is not None and first.bit != second.bit:
+            continue
+        if first.type.is_half and second.type.is_half and first.type.value[-4:] != second.type.value[-4:]:
             continue
         if (first.name, second.name) in told:
             continue

@@ -18,6 +18,10 @@ from config.profile import ByteOrder, ValueType, WordOrder
 from core.metering.readings import Count, canonical_count
 
 _CODES: Final = {
+    ValueType.INT8_HIGH: "b",
+    ValueType.INT8_LOW: "b",
+    ValueType.UINT8_HIGH: "B",
+    ValueType.UINT8_LOW: "B",
     ValueType.INT16: "h",
     ValueType.UINT16: "H",
     ValueType.BIT: "H",  # the register that the bit stands in
@@ -25,6 +29,7 @@ _CODES: Final = {
     ValueType.UINT32: "I",
     ValueType.INT64: "q",
     ValueType.UINT64: "Q",
+    ValueType.FLOAT16: "e",
     ValueType.FLOAT32: "f",
     ValueType.FLOAT64: "d",
 }
@@ -72,7 +77,7 @@ class Cell:
     @property
     def size(self) -> int:
         """Width [bytes]."""
-        return 2 * self.type.words
+        return self.type.pattern_bits // 8
 
     @property
     def code(self) -> str:
@@ -195,11 +200,22 @@ def cells_of(point: RegisterPoint, origin: int) -> list[Cell]:
     origin
         First register of the block in which they stand [word].
     """
-    orders = (point.word_order, point.byte_order)
-    cells = [
-        Cell(2 * (part.address - origin), part.type, *orders, point.not_available) for part in point.parts
-    ]
+    places = [(part.address, part.type, point.not_available) for part in point.parts]
     register = point.scale_register
     if register is not None:
-        cells.append(Cell(2 * (register.address - origin), register.type, *orders, register.not_available))
-    return cells
+        places.append((register.address, register.type, register.not_available))
+    return [
+        Cell(
+            2 * (address - origin) + _half(kind, point.word_order),
+            kind,
+            point.word_order,
+            point.byte_order,
+            no,
+        )
+        for address, kind, no in places
+    ]
+
+
+def _half(kind: ValueType, order: WordOrder) -> int:
+    """Where a type of one byte stands in its word once bytes are in order [bytes]; 0 for others."""
+    return int(kind.is_half and (kind.value.endswith("_low") is (order is WordOrder.MSW_FIRST)))
