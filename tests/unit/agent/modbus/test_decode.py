@@ -29,12 +29,16 @@ CODES = {
     "float64": "d",
 }
 NUMBERS = [kind for kind in ValueType if kind.words and kind is not ValueType.BIT]
-WHOLE = [kind for kind in NUMBERS if kind.value.startswith(("int", "uint"))]
+WHOLE = [kind for kind in NUMBERS if kind.value.startswith(("int", "uint")) and not kind.is_half]
+HALVES = [kind for kind in NUMBERS if kind.is_half]
 ORDERS = [(word, byte) for word in WordOrder for byte in ByteOrder]
 
 
 def big(value: float, kind: ValueType) -> bytes:
     """A number as a device sends it that keeps to the usual order."""
+    if kind.is_half:
+        byte = bytes((int(value) & 0xFF,))
+        return byte + b"\x5a" if kind.value.endswith("_high") else b"\x5a" + byte
     if kind.value.startswith("bcd"):
         return bytes.fromhex(f"{value:0{4 * kind.words}}")
     if kind.value.startswith("mod10k"):
@@ -128,6 +132,16 @@ def test_a_pattern_that_is_no_value_is_as_wide_as_its_type_and_no_wider(
     }:
         raw = near.to_bytes(size, "big")
         assert value_of(near) == int.from_bytes(raw, "big", signed=kind.value.startswith("int"))
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("kind", HALVES)
+def test_a_pattern_of_one_byte_looks_at_that_byte_alone(
+    kind: ValueType, order: tuple[WordOrder, ByteOrder]
+) -> None:
+    assert decoded_in(order, big(-1, kind), kind, [0xFF]) is None
+    assert decoded_in(order, big(0x5A, kind), kind, [0xFF, 0xA5]) == 0x5A
+    assert decoded_in(order, big(1, kind), kind, [0x5A]) == 1  # it is the other byte that holds 0x5A
 
 
 def test_a_float_is_compared_bit_by_bit_so_that_a_sentinel_of_minus_zero_spares_zero() -> None:
@@ -312,7 +326,7 @@ def a_block(draw: st.DrawFn) -> tuple[list[RegisterPoint], bytes]:
     for number in range(draw(st.integers(1, 20))):
         kind = draw(st.sampled_from(NUMBERS))
         word, byte = draw(st.sampled_from(ORDERS))
-        patterns = draw(st.lists(st.integers(0, 2 ** (16 * kind.words) - 1), max_size=2))
+        patterns = draw(st.lists(st.integers(0, 2**kind.pattern_bits - 1), max_size=2))
         points.append(
             RegisterPoint(
                 f"{number:02}",
