@@ -128,6 +128,12 @@ def _weight(value: int) -> int:
     return value
 
 
+def _several(value: tuple[Part, ...]) -> tuple[Part, ...]:
+    if not 2 <= len(value) <= 8:
+        raise ValueError("must be 2 to 8 registers that are added; one alone stands under address")
+    return value
+
+
 def _exponents(value: tuple[int, int]) -> tuple[int, int]:
     if value[0] > value[1]:
         raise ValueError("must be the lowest and the highest power of ten, in this order")
@@ -249,7 +255,7 @@ class ProfilePoint(Measure):
     """
 
     address: Annotated[Address, BeforeValidator(_one_address)] | None = None
-    compose: Annotated[tuple[Part, ...], Field(min_length=2, max_length=8)] | None = None
+    compose: Annotated[tuple[Part, ...], AfterValidator(_several)] | None = None
     type: TypeName
     function: Function | None = None
     bit: Annotated[int, Field(ge=0, le=15)] | None = None
