@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.timeline import month, parse_local
-from simulators.loads import MINUTE_MS, MJ_PER_WH, Load, Span
 from simulators.cells import integer
+from simulators.loads import MINUTE_MS, MJ_PER_WH, Load, Span
 from simulators.meters import Electrical, Measured, Tariffs
 from simulators.plant import Works
 from simulators.products import product_map
