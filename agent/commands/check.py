@@ -14,8 +14,10 @@ import typer
 from agent.broker import reach_broker
 from agent.check import Report, check_connections, lines, ratio, summary
 from agent.commands.options import Form
+from agent.profile_report import profile_report
 from agent.setup.findings import Findings, find_in_agent, find_in_profile, finding_lines
 from config.agent import AgentConfig
+from config.profile_facts import to_know
 from core.errors import SeirenError, UsageError
 from core.runtime.clock import WallClock
 from core.runtime.logs import start_logging
@@ -77,12 +79,12 @@ def _check_agent(path: Path, form: Form, *, connect: bool) -> None:
 def _check_profile(path: Path, form: Form) -> None:
     found = find_in_profile(path)
     profile = found.document
-    verdict = (
-        "" if profile is None else f"{profile.id}: good; {len(profile.points)} points of {profile.product}"
-    )
-    _print(found, form, verdict, {"profile": None if profile is None else profile.id})
     if profile is None:
+        _print(found, form, "", {"profile": None})
         raise typer.Exit(2)
+    _print(
+        found, form, "\n".join(profile_report(path)), {"profile": profile.id, "to_know": [*to_know(profile)]}
+    )
 
 
 def _print(found: Findings[Any], form: Form, verdict: str, facts: dict[str, Any]) -> None:
