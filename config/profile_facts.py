@@ -16,7 +16,7 @@ EXAMPLE_MW: Final = 10
 _SOON_DAYS: Final = 31
 _OUT_OF_REACH: Final = 10**12
 """More than any counter shows [Wh], [varh] or its quantity's unit."""
-_MANTISSA: Final = {ValueType.FLOAT32: 23, ValueType.FLOAT64: 52}
+_MANTISSA: Final = {ValueType.FLOAT16: 10, ValueType.FLOAT32: 23, ValueType.FLOAT64: 52}
 
 
 def in_kwh(point: ProfilePoint, counts: Fraction | int) -> Fraction | None:

@@ -80,7 +80,7 @@ def _section_lines(profile: Profile) -> Iterator[str]:
             point.unit,
             _worth(point),
             "" if point.wrap_at is None else f"{point.wrap_at:,}",
-            ", ".join(f"0x{pattern:0{4 * point.type.words}X}" for pattern in point.not_available),
+            ", ".join(f"0x{pattern:0{point.type.pattern_bits // 4}X}" for pattern in point.not_available),
         )
     yield ""
 
