@@ -151,14 +151,16 @@ class AgentConfig(Model):
         yield from bus_warnings(self.gateways, _units(dict(enumerate(self.devices))))
         for index, device in enumerate(self.devices):
             yield from device.warnings_at(("devices", index))
-            timeout_s = self.link(device).timeout_s if device.modbus is not None else 0
-            if timeout_s >= self.samples.every_s:
-                yield Problem(
-                    ("samples", "every_s"),
-                    "One silent unit takes a whole period of its bus.",
-                    evidence=f"timeout_s {timeout_s:g} of {device.id}; read every {self.samples.every_s:g} s",
-                    next="a shorter timeout_s (1 to 3 s is usual), or a longer period",
-                )
+        links = [self.link(device) for device in self.devices if device.modbus is not None]
+        slowest = max(links, key=lambda link: link.timeout_s, default=None)
+        if slowest is not None and slowest.timeout_s >= self.samples.every_s:
+            yield Problem(
+                ("samples", "every_s"),
+                "One silent unit takes a whole period of its bus.",
+                evidence=f"timeout_s {slowest.timeout_s:g} of {slowest.name}; "
+                f"read every {self.samples.every_s:g} s",
+                next="a shorter timeout_s (1 to 3 s is usual), or a longer period",
+            )
 
     @classmethod
     def problems_of_rest(cls, data: Any, faulty: Collection[Loc]) -> Iterator[Problem]:
@@ -231,9 +233,11 @@ def _device_problems(
     for index, device in devices.items():
         yield from device.problems_at(("devices", index), every_s)
         if device.modbus is not None and index not in unplaced:
-            via = gateways.get(device.modbus.gateway) if device.modbus.gateway else device.modbus
+            name = device.modbus.gateway
+            via = gateways.get(name) if name is not None else device.modbus
+            at: Loc = ("devices", index, "modbus") if name is None else ("gateways", name)
             if via is not None:
-                yield from device.too_wide(("devices", index, "modbus"), via.max_registers)
+                yield from device.too_wide((*at, "max_registers"), via.max_registers)
 
 
 def _under(key: str, problems: Iterable[Problem]) -> Iterator[Problem]:

@@ -100,15 +100,21 @@ class Device(Model):
             measures = self.measures()
         except ConfigError:
             return
-        for name, point in measures.items():
-            if isinstance(point, ProfilePoint) and (width := point.span[1] - point.span[0]) > limit:
+        widths = {
+            name: point.span[1] - point.span[0]
+            for name, point in measures.items()
+            if isinstance(point, ProfilePoint)
+        }
+        for name, width in widths.items():
+            if width > limit and width == max(widths.values()):
                 yield Problem(
-                    (*loc, "max_registers"),
-                    f"{name} does not fit into one request.",
+                    loc,
+                    f"{name} of {self.id} does not fit into one request.",
                     evidence=f"{width} registers, max_registers {limit}",
                     cause="a value is never read in two requests: they would be of two moments",
                     next=f"write at least {width}",
                 )
+                return
 
     def warnings_at(self, loc: Loc) -> Iterator[Problem]:
         """Yield what is allowed and hardly meant."""

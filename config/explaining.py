@@ -31,6 +31,7 @@ _LIMITS: Final = {
     "less_than": ("lt", "below"),
     "less_than_equal": ("le", "at most"),
 }
+_NOTHING: Final = "nothing stands after the colon"
 _NUMBER: Final = re.compile(r"\s*([+-]?\d+(?:[.,]\d+)?)\s*([a-zA-Z/%]*)\s*")
 
 
@@ -57,6 +58,7 @@ def explain(detail: ErrorDetails, at: Loc, model: type[BaseModel]) -> Problem:
     if kind == "value_error":
         error = context.get("error", detail["msg"])
         cause, mend = (error.cause, error.next) if isinstance(error, Wrong) else ("", "")
+        cause = _NOTHING if value == "" else cause
         return Problem(at, f"The value {error}.", _seen(value), cause, mend)
     if kind == "union_tag_invalid":
         key = str(context["discriminator"]).strip("'")
@@ -78,8 +80,8 @@ def explain(detail: ErrorDetails, at: Loc, model: type[BaseModel]) -> Problem:
 
 def _misshapen(kind: str, value: object) -> tuple[str, str]:
     """Cause and remedy of a value of another shape."""
-    if value is None:
-        return "nothing stands after the colon", "write the value, or remove the key"
+    if value is None or value == "":
+        return _NOTHING, "write the value, or remove the key"
     if kind in ("int_type", "float_type") and isinstance(value, str):
         found = _NUMBER.fullmatch(value)
         if found is None:
@@ -113,7 +115,7 @@ def _unknown_key(key: str, value: object, at: Loc, model: type[BaseModel]) -> Pr
     fields = _fields_at(model, at[:-1])
     near = difflib.get_close_matches(key, fields, n=1)
     cause, mend = "", "remove it or spell it as one of the known keys"
-    if value is None and ":" in key:
+    if not value and ":" in key:
         cause, mend = "no space after the colon", f"write {key.replace(':', ': ', 1)}"
     elif homes := _homes(model, at[:-1], key, fields):
         cause, mend = f"it belongs under {homes[0]}: wrong indentation", f"move it under {homes[0]}"
@@ -134,7 +136,7 @@ def _homes(model: type[BaseModel], loc: Loc, key: str, fields: tuple[str, ...]) 
 
 def _seen(value: object) -> str:
     """The value as the file has it, or the keys of a mapping; never more than a line."""
-    if value is None:
+    if value is None or value == "":
         return "nothing"
     text = ", ".join(map(str, value)) if isinstance(value, Mapping) else str(value)
     return text if len(text) <= 80 else f"{text[:77]}..."

@@ -49,6 +49,14 @@ class BusTime:
         """Of the bus's time [1]; above 1 it cannot be."""
         return (self.frames_s + self.pauses_s) / self.every_s
 
+    def words(self, lane: str) -> str:
+        """Return the arithmetic."""
+        return (
+            f"{self.requests} request{'s' * (self.requests > 1)} of {lane} = "
+            f"{self.frames_s + self.pauses_s:.2f} s (frames {self.frames_s:.2f} + "
+            f"pauses {self.pauses_s:.2f}) every {self.every_s:g} s"
+        )
+
 
 def bus_times(config: AgentConfig) -> dict[ModbusLink, dict[Lane, BusTime]]:
     """Return what each lane takes of each Modbus bus, without the time that devices take to answer."""
@@ -130,12 +138,7 @@ def time_warnings(config: AgentConfig) -> Iterator[Problem]:
 def _loads(config: AgentConfig) -> Iterator[tuple[ModbusLink, dict[Lane, float], str]]:
     """Buses with the share of each lane, and the arithmetic in words."""
     for link, lanes in bus_times(config).items():
-        terms = [
-            f"{time.requests} requests of {lane.value} = {time.frames_s + time.pauses_s:.2f} s "
-            f"(frames {time.frames_s:.2f} + pauses {time.pauses_s:.2f}) every {time.every_s:g} s"
-            for lane, time in lanes.items()
-            if time.requests
-        ]
+        terms = [time.words(lane.value) for lane, time in lanes.items() if time.requests]
         shares = {lane: time.share for lane, time in lanes.items()}
         yield link, shares, f"{'; '.join(terms)}: {sum(shares.values()):.0%} of the time"
 
