@@ -12,6 +12,7 @@ from agent.modbus.decode import BlockDecoder
 from agent.modbus.identity import combined, read_identification, text_of
 from agent.modbus.learned import Learned, Pauses
 from agent.modbus.plan import Block, Hole, RegisterPoint
+from agent.modbus.stats import BusStats
 from agent.modbus.sunspec import ModelAddress
 from agent.modbus.wire import ReadRequest
 from agent.readings import Identity, Scan, Shape
@@ -93,6 +94,11 @@ class ModbusDevice:
     def bus(self) -> str:
         """Where its bus is: devices of one bus wait for each other."""
         return self._bus.where
+
+    @property
+    def stats(self) -> BusStats:
+        """What its bus did."""
+        return self._bus.stats
 
     async def read(self, lane: Lane, into: list[Scan], *, within_s: float | None = None) -> None:
         """Read all points of a lane, and append each block as it comes.

@@ -1,0 +1,81 @@
+"""What is wrong on the way from the disk to the ledger (pure)."""
+
+from __future__ import annotations
+
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from agent.health.evidence import Evidence, Found
+from agent.health.facts import Facts
+from agent.health.findings import Finding
+from agent.health.safety import full_ms
+from agent.health.words import duration, when
+
+
+def full_text(ends_ms: int | None, now_ms: int, tz: ZoneInfo) -> str:
+    if ends_ms is None:
+        return "the disk is full; then the agent stops and says so; nothing is dropped before"
+    return (
+        f"{when(ends_ms, now_ms, tz)}: then the disk is full and the agent stops; nothing is dropped before"
+    )
+
+
+_BROKER_DO: Final = {
+    "unknown_name": "the name is not known here: getent hosts {host}; is the DNS server up?",
+    "refused": "the machine is up, the broker is not: at the broker, systemctl status mosquitto",
+    "no_route": "no way there from this machine: its own cable and gateway; ip route get {host}",
+    "no_answer": "router, VPN or firewall on the way: power lamp of the router, its uplink; ping {host}",
+    "open": "its TCP port is open, so it does not welcome the agent: access rules, TLS, or it is starting",
+}
+
+
+def check_broker(seen: Evidence, tz: ZoneInfo, found: Found) -> None:
+    facts, reach = seen.facts, seen.reach
+    host = seen.broker.rpartition(":")[0]
+    if facts is None or facts.broker.connected:
+        if facts is None and reach.reached != "open":
+            found.faults.append(
+                Finding(
+                    what=f"broker {seen.broker} is not reached from this machine",
+                    seen=reach.seen,
+                    do=_BROKER_DO[reach.reached].format(host=host),
+                    costs="nothing now: what was read stays on the disk",
+                )
+            )
+            return
+        found.good.append("broker" if facts else "broker (port open)")
+        if facts is not None:
+            _ledgers(facts, tz, found)
+        return
+    since = facts.broker.since_ms
+    told = facts.broker.fault
+    evidence = [reach.seen or "its TCP port is open"]
+    if told is not None and told.seen and told.seen != reach.seen:
+        evidence.append(f"the agent was told: {told.seen}")
+    found.faults.append(
+        Finding(
+            what=f"broker {facts.broker.where} not reached since {when(since, facts.time_ms, tz)} "
+            f"({duration(facts.time_ms - since)})",
+            seen="; ".join(evidence),
+            do=_BROKER_DO[reach.reached].format(host=host) + ". The agent resumes by itself",
+            until=full_text(full_ms(facts, seen.free_bytes, seen.now_ms), seen.now_ms, tz),
+        )
+    )
+    found.not_checked += [f"ledger {ledger.name}" for ledger in facts.ledgers]
+
+
+def _ledgers(facts: Facts, tz: ZoneInfo, found: Found) -> None:
+    for ledger in facts.ledgers:
+        if ledger.alive:
+            found.good.append(f"ledger {ledger.name}")
+            continue
+        heard = "since the agent started" if ledger.heard_ms is None else ""
+        heard = heard or f"since {when(ledger.heard_ms or 0, facts.time_ms, tz)}"
+        found.faults.append(
+            Finding(
+                what=f"the collector of ledger {ledger.name} is not heard {heard}",
+                seen="the broker is reached, so the network is good: it is at headquarters",
+                do="at headquarters: systemctl status seiren-collector",
+                until=full_text(full_ms(facts, facts.spool.free_bytes, facts.time_ms), facts.time_ms, tz),
+            )
+        )
