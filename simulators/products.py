@@ -70,6 +70,8 @@ def product_meter(product: str, source: Source, circuit: Electrical, *, serial: 
         product_map(product, source, circuit, serial=serial),
         functions=frozenset(model.functions),
         identity={0: model.vendor, 1: model.name, 2: "1.0"},
+        max_registers=model.max_registers,
+        step=model.step,
     )
 
 

@@ -64,17 +64,17 @@ def _km_n1(m: Layout) -> None:
 
 
 def _km50(m: Layout) -> None:
-    """Its source numbers items of two registers each."""
+    """Its addresses number values of two registers each, up to ten of them in one request."""
     m.defaults("int32")
-    m.put(2 * 0x00, "v_l1n", "V", "0.1")
-    m.put(2 * 0x03, "i_l1", "A", "0.001")
-    m.put(2 * 0x06, "pf_total", "1", "0.01")
-    m.put(2 * 0x07, "frequency", "Hz", "0.1")
-    m.put(2 * 0x08, "p_total", "W", "0.1")
-    m.put(2 * 0x0A, "q_total", "var", "0.1")
-    m.put(2 * 0x0C, "e_import", "kWh", "0.1")
-    m.part(2 * 0x20, "e_import", lambda wh: wh // GWH)
-    m.part(2 * 0x21, "e_import", lambda wh: wh % GWH)
+    m.put(0x00, "v_l1n", "V", "0.1")
+    m.put(0x03, "i_l1", "A", "0.001")
+    m.put(0x06, "pf_total", "1", "0.01")
+    m.put(0x07, "frequency", "Hz", "0.1")
+    m.put(0x08, "p_total", "W", "0.1")
+    m.put(0x0A, "q_total", "var", "0.1")
+    m.put(0x0C, "e_import", "kWh", "0.1")
+    m.part(0x20, "e_import", lambda wh: wh // GWH)
+    m.part(0x21, "e_import", lambda wh: wh % GWH)
 
 
 def _me96ssra(m: Layout) -> None:
@@ -94,6 +94,6 @@ PRODUCTS = (
     Product("acrel_adw300", "Acrel", "ADW300", _adw300, worth_wh=Fraction(10)),
     Product("acrel_djsf1352_rn_dc", "Acrel", "DJSF1352-RN", _djsf1352),
     Product("omron_km_n1_km_n2", "OMRON", "KM-N1-FLK", _km_n1),
-    Product("omron_km50", "OMRON", "KM50-C1-FLK", _km50),
+    Product("omron_km50", "OMRON", "KM50-C1-FLK", _km50, max_registers=20, step=2),
     Product("mitsubishi_me96ssra_mb", "Mitsubishi Electric", "ME96SSRA-MB", _me96ssra),
 )

@@ -108,6 +108,10 @@ class Product:
         What one count of the source is worth that drives it [Wh].
     functions
         Modbus functions that read its registers.
+    max_registers
+        The most that it gives in one reply [words].
+    step
+        How many words an address stands for.
     """
 
     id: str
@@ -116,6 +120,8 @@ class Product:
     lay: Callable[[Layout], None]
     worth_wh: Fraction = Fraction(1)
     functions: tuple[int, ...] = (3,)
+    max_registers: int = 125
+    step: int = 1
 
     def map(self, truth: Truth, serial: str) -> RegisterMap:
         """Return its registers."""

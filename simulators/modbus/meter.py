@@ -39,6 +39,8 @@ class Meter:
         What it shows between its registers; longer gaps than `longest_gap` [words] are refused.
     longest_gap
         0: nothing between its registers can be read.
+    step
+        How many words an address stands for; 2 in meters that number values, not words.
     """
 
     registers: RegisterMap
@@ -48,6 +50,7 @@ class Meter:
     max_registers: int = 125
     reserved: int = 0xFFFF
     longest_gap: int = 32
+    step: int = 1
 
 
 class _Place(NamedTuple):
@@ -83,7 +86,7 @@ class Memory:
     def __init__(self, meter: Meter, time_ms: int) -> None:
         self.meter = meter
         self._cells = sorted(
-            (address, len(encoder(time_ms)), encoder) for address, encoder in meter.registers.items()
+            (address * meter.step, len(encoder(time_ms)), encoder) for address, encoder in meter.registers.items()
         )
         self._readable = _readable(self._cells, meter.longest_gap)
         self._plans: dict[tuple[int, int], _Plan | None] = {}
@@ -105,7 +108,7 @@ class Memory:
             _, first, count = struct.unpack(">BHH", pdu)
             if not 1 <= count <= min(self.meter.max_registers, 125):
                 return refused(function, ILLEGAL_VALUE)
-            plan = self._plan(first, count)
+            plan = self._plan(first * self.meter.step, count)
             if plan is None:
                 return refused(function, ILLEGAL_ADDRESS)
             return bytes((function, 2 * count)) + self._read(plan, time_ms, switches)

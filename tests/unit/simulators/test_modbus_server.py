@@ -84,6 +84,16 @@ async def test_a_product_knows_its_own_function_and_no_other() -> None:
         assert (await client.ask(read(0, 2, function=4)))[0] == 4
 
 
+async def test_a_meter_whose_addresses_number_values_of_two_words() -> None:
+    meter = product_meter("omron_km50", Constant(opening=12_345_678_901), UNBALANCED)
+    async with serve_meters({1: meter}, port=0, now_ms=NOW.get) as line, peer(line.port) as client:
+        both = await client.words(0x20, 4)
+        assert both == (0, 12, *divmod(345_678_901, 65_536))
+        assert await client.words(0x21, 2) == both[2:]
+        assert await client.ask(read(0, 22)) == b"\x83\x03"
+        assert await client.ask(read(0x42, 2)) == b"\x83\x02"
+
+
 async def test_bits_are_packed_from_the_lowest_on() -> None:
     async with serve_meters({1: some_meter()}, port=0, now_ms=Time(1).get) as line, peer(line.port) as client:
         assert await client.ask(read(10, 3, function=1)) == b"\x01\x01\x05"
