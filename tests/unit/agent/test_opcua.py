@@ -15,8 +15,9 @@ from asyncua.server.server import Server
 
 from agent.opcua.device import NodePoint, OpcUaDevice, judged
 from agent.opcua.session import Address, OpcUaSession
+from agent.readings import Scan
 from core.delivery.frames import Lane
-from core.delivery.payload import BAD, GOOD, TakenReading
+from core.delivery.payload import BAD, GOOD
 from core.errors import Unreachable
 from core.metering.readings import Quality
 
@@ -48,8 +49,9 @@ def device(port: int, *addresses: Address) -> OpcUaDevice:
 
 
 async def read(source: OpcUaDevice) -> list[tuple[object, int]]:
-    readings: list[TakenReading] = []
-    await source.read(Lane.REGISTERS, readings)
+    scans: list[Scan] = []
+    await source.read(Lane.REGISTERS, scans)
+    readings = [reading for scan in scans for reading in scan.readings()]
     assert {reading.time_ms for reading in readings} == {1_000}
     return [(reading.count, reading.quality) for reading in readings]
 
