@@ -11,6 +11,13 @@ from typing import Final
 
 import serial
 
+try:
+    import termios
+except ImportError:  # Windows, where a line cannot be waited for either
+    _REFUSED: tuple[type[Exception], ...] = (OSError, ValueError)
+else:
+    _REFUSED = (OSError, ValueError, termios.error)
+
 from agent.modbus.channel import Channel
 from config.links import ModbusLink
 from core.errors import Unreachable
@@ -109,7 +116,7 @@ def open_serial(link: ModbusLink, make: Callable[[], Channel]) -> Channel:
             write_timeout=0,
             exclusive=True,
         )
-    except (serial.SerialException, OSError, ValueError) as error:
+    except _REFUSED as error:
         raise _not_opened(link, error) from None
     with contextlib.suppress(AttributeError, ValueError, OSError):  # only some adapters can, on Linux
         port.set_low_latency_mode(True)  # else a USB adapter holds bytes back for up to 16 ms

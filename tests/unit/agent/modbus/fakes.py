@@ -41,7 +41,8 @@ def link_to(port: int, **changes: Any) -> ModbusLink:
 def line_at(device: Path, **changes: Any) -> ModbusLink:
     """Return a link over a serial device."""
     settings: dict[str, Any] = {"host": None, "port": None, "serial": str(device), "framing": "rtu"}
-    return replace(_LINK, baud=115_200, **settings | changes)
+    settings |= {"baud": 115_200, "parity": "none"}  # a pseudo-terminal knows no parity
+    return replace(_LINK, **settings | changes)
 
 
 @asynccontextmanager
