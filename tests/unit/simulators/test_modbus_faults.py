@@ -40,9 +40,10 @@ ALL = read(0, 22)
 @asynccontextmanager
 async def served(time: Time, framing: str = "tcp") -> AsyncIterator[tuple[Line, Peer]]:
     units = {1: METER, 2: METER}
-    async with serve_meters(
-        units, port=0, now_ms=time.get, framing="rtu" if framing == "rtu" else "tcp"
-    ) as line, peer(line.port) as client:
+    async with (
+        serve_meters(units, port=0, now_ms=time.get, framing="rtu" if framing == "rtu" else "tcp") as line,
+        peer(line.port) as client,
+    ):
         yield line, client
 
 
