@@ -210,7 +210,7 @@ def _of_energy(case: Case, now: Evaluation) -> Iterator[Hypothesis]:
         if relation.agrees is not False:
             continue
         if relation.kind == "same":
-            excuses = frozenset({"same", "fell", "step", "display"})
+            excuses = frozenset({"same", "fell", "step", "still", "display"})
             yield Hypothesis(Kind.HOLDS_POWER, relation.names[0], 2, excuses=excuses)
         for name, factor in transformers.items():
             for ratio, detail in ((factor, name), (1 / factor, f"1/({name})")):

@@ -45,7 +45,7 @@ class Relation:
     Attributes
     ----------
     kind
-        ``phases``, ``vi``, ``step`` or ``fell``, ``frequency``.
+        ``phases``, ``vi``, ``frequency``; between two readings ``step``, ``still``, ``fell``, ``same``.
     names
         Points that it is made of.
     agrees
@@ -246,7 +246,7 @@ def _steps(running: list[tuple[Seen, Seen]], name: str, watts: float, elapsed_s:
     text += f"{name} gives {_kilo(expected, 'Wh')}"
     if counted == 0:  # some meters renew their registers only now and then
         stands = elapsed_s >= PATIENCE_S and expected >= 50 * step
-        return Relation("step", names, False if stands else None, f"{text}: it stands still")
+        return Relation("still", names, False if stands else None, f"{text}: it stands still")
     ratio = counted / expected
     near = _near(counted, expected, step)
     far = not 0.25 <= ratio <= 4 and not near

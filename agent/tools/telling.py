@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from agent.tools.diagnosis import Diagnosis, Finding
 from agent.tools.evaluation import Case, Evaluation
 from agent.tools.figures import short
 from agent.tools.hypotheses import Hypothesis, Kind
-from agent.tools.variants import AS_CONFIGURED, Entry
+from agent.tools.variants import Entry
 from config.profile import ByteOrder, WordOrder
 from config.strict import DIRECT, Loc
 from core.carbon.rounding import exact_text
 
-Place = Callable[[str, Loc], str]
-"""Where a key stands, for people: of ``agent`` or ``profile``, and its path."""
+
+class Place(Protocol):
+    """Where a key stands, for people: of ``agent`` or ``profile``, and its path."""
+
+    @property
+    def shipped(self) -> bool:
+        """Whether the profile came with Seiren, so that nobody can edit it."""
+
+    def __call__(self, file: str, loc: Loc) -> str:
+        """Return file and line, ``agent.yaml line 41``."""
+
 
 _LADDERS: Final = (
     ("mWh", "Wh", "kWh", "MWh", "GWh"),
@@ -50,6 +59,10 @@ class Told:
     why: tuple[str, ...]
     fix: tuple[str, ...]
     kinds: tuple[str, ...]
+
+
+_OF_PROFILE: Final = {Kind.ORDER, Kind.ADDRESS, Kind.SCALE, Kind.TYPE, Kind.FUNCTION, Kind.HOLDS_POWER}
+"""Mistakes that stand in a profile."""
 
 
 def tell(case: Case, diagnosis: Diagnosis, finding: Finding, place: Place) -> Told:
@@ -200,6 +213,9 @@ def _why(case: Case, finding: Finding, after: Evaluation) -> Iterator[str]:
 
 def _fix(case: Case, hypothesis: Hypothesis, place: Place) -> Iterator[str]:
     kind = hypothesis.kind
+    if kind in _OF_PROFILE and place.shipped:
+        yield f"{place('agent', ('profile',))} the profile does not fit this meter: is it this model?"
+        yield "seiren agent scan may name it; else copy the profile, and mend the copy:"
     if kind is Kind.SIDE:
         yield f"{place('agent', ('side',))} side: {hypothesis.detail}"
     elif kind in (Kind.CT, Kind.MIXED):
@@ -208,7 +224,8 @@ def _fix(case: Case, hypothesis: Hypothesis, place: Place) -> Iterator[str]:
         if kind is Kind.CT and case.setup.full_scale_kw is not None and hypothesis.detail == "larger":
             yield f"or {place('agent', ('full_scale_kw',))} full_scale_kw is too small"
     elif kind is Kind.VT:
-        yield f"{place('agent', ('vt',))} vt: {hypothesis.detail.removesuffix(' V')}, if its nameplate says so"
+        ratio = hypothesis.detail.removesuffix(" V")
+        yield f"{place('agent', ('vt',))} vt: {ratio}, if its nameplate says so"
     elif kind is Kind.HOLDS_POWER:
         yield f"{place('profile', ('points', hypothesis.detail, 'address'))} address of the energy register"
     elif kind is Kind.FUNCTION:
@@ -279,13 +296,3 @@ def _tell_apart(case: Case, finding: Finding) -> Iterator[str]:
             break
     if any(each.kind is Kind.CT for each in finding.candidates):
         yield "a clamp meter on L1 tells whether the current is right"
-
-
-def unchanged(case: Case, diagnosis: Diagnosis) -> bool:
-    """Return whether every value is read as configured."""
-    return (
-        all(
-            diagnosis.world.variants.get(entry.name, AS_CONFIGURED) == AS_CONFIGURED for entry in case.entries
-        )
-        and diagnosis.world.setup == case.setup
-    )

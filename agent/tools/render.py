@@ -1,0 +1,181 @@
+"""A probe's report as a terminal shows it: 80 columns of plain ASCII (pure)."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from agent.tools.bands import Judged, Sense
+from agent.tools.figures import short
+from agent.tools.measuring import Measured
+from agent.tools.probe import Silent
+from agent.tools.report import Report, Row
+from agent.tools.telling import Told
+from agent.tools.variants import Number
+
+WIDTH: Final = 80
+_SHORT: Final = (
+    ("reactive_energy_", "er_"),
+    ("active_energy_", "e_"),
+    ("apparent_energy", "es"),
+    ("reactive_power", "q"),
+    ("apparent_power", "s"),
+    ("active_power", "p"),
+    ("power_factor", "pf"),
+    ("frequency", "freq"),
+    ("voltage_", "v_"),
+    ("current_", "i_"),
+    ("dc_energy", "e_dc"),
+    ("dc_power", "p_dc"),
+)
+_SENSES: Final = {Sense.NO_VALUE: "none", Sense.OPEN: "-", Sense.ZERO: "-"}
+
+
+def short_name(name: str) -> str:
+    """Return a point's name in nine characters.
+
+    Examples
+    --------
+    >>> short_name("active_energy_import"), short_name("active_power"), short_name("voltage_l1n")
+    ('e_import', 'p', 'v_l1n')
+    """
+    for long, brief in _SHORT:
+        if name.startswith(long):
+            name = brief + name.removeprefix(long)
+            break
+    return name if len(name) <= 9 else f"{name[:8]}~"
+
+
+def head(report: Report) -> Iterator[str]:
+    """Yield who answers, and how."""
+    examined = report.examined
+    product = examined.identity.model or examined.profile.id
+    serial = examined.identity.serial_number
+    line = f"{examined.where}   {product}" + (f", serial {serial}" if serial else "")
+    measured = examined.measured
+    if measured is not None:
+        reply = f"reply {measured.p50_ms:.0f} ms (p99 {measured.p99_ms:.0f} ms)"
+        line = f"{line}   {reply}" if len(line) + len(reply) + 3 <= WIDTH else f"{line}\n {reply}"
+    yield from line.split("\n")
+    if measured is not None:
+        yield f" {_paced(measured)}; {examined.requests} requests sent, all of them reads"
+    yield ""
+
+
+def _paced(measured: Measured) -> str:
+    gap = "loses replies even with a gap of 200 ms"
+    if measured.gap_ms == 0:
+        gap = "needs no gap"
+    elif measured.gap_ms is not None:
+        gap = f"needs gap_ms: {measured.gap_ms}"
+    if measured.limit is None:
+        return gap
+    at_once = f"{measured.limit.words} registers at once"
+    return f"{gap}, {at_once if measured.limit.words == 125 else f'at least {at_once}'}"
+
+
+def table(report: Report) -> Iterator[str]:
+    """Yield every point: where, what was received, what it means, and whether that can be."""
+    if report.alternative:
+        titles = f"{report.yours:>17}{'':5}{report.alternative:>17}"
+        yield f" {'addr':>5} {'point':<9} {'words received':<19}{titles}"
+    else:
+        yield f" {'addr':>5} {'point':<9} {'words received':<19}{'value':>17}       why"
+    for row in report.rows:
+        yield from _row(row)
+    yield ""
+
+
+def _row(row: Row) -> Iterator[str]:
+    parts = row.words or ((),)
+    for at, address in enumerate(row.address):
+        words = " ".join(f"{word:04X}" for word in (parts[at] if at < len(parts) else ()))
+        line = f" {address:>5} {short_name(row.name) if at == 0 else '  +':<9} {words:<19}"
+        if at == 0:
+            line += f"{_value(row.number, row.unit):>17} {_sense(row.judged):<4}"
+            if row.other is not None and row.other_judged is not None:
+                line += f"{_value(row.other, row.unit):>17} {_sense(row.other_judged)}"
+            else:
+                line += f"  {row.judged.band}" if row.number.read else "  refused"
+        yield line.rstrip()
+
+
+def _value(number: Number, unit: str) -> str:
+    if number.value is None:
+        return "-"
+    return f"{short(number.value)} {unit}" if unit != "1" else f"{short(number.value)}  "
+
+
+def _sense(judged: Judged) -> str:
+    return _SENSES.get(judged.sense, judged.sense.value)
+
+
+def tail(report: Report, kept: str = "") -> Iterator[str]:
+    """Yield what was found, what was not checked, what was kept, and the exit code in words."""
+    if report.match:
+        yield f" {report.match}"
+        yield ""
+    for told in report.told:
+        yield from _finding(report, told)
+        yield ""
+    if not report.told:
+        yield from _wrapped("good   ", report.agreeing or ("every value is where it can be",))
+    yield from _wrapped("NOT CHECKED HERE  ", report.unchecked, indent=7)
+    if kept:
+        yield f" kept  {kept}"
+    yield report.verdict
+
+
+def _finding(report: Report, told: Told) -> Iterator[str]:
+    yield from _wrapped("FOUND  ", (told.headline,))
+    yield from _wrapped(" why   ", told.why)
+    if report.diagnosis.tried and not told.kinds:
+        yield from _wrapped("       ", (f"Tried: {', '.join(report.diagnosis.tried)}.",))
+    yield from _wrapped(" fix   ", (*told.fix, "then run this probe again"))
+
+
+def _wrapped(label: str, texts: Iterable[str], *, indent: int | None = None) -> Iterator[str]:
+    rest = " " * (len(label) if indent is None else indent)
+    for at, text in enumerate(texts):
+        first = label if at == 0 else rest
+        yield from textwrap.wrap(
+            text,
+            WIDTH,
+            initial_indent=first,
+            subsequent_indent=rest,
+            break_long_words=True,
+            break_on_hyphens=False,
+        )
+
+
+def silent(found: Silent) -> Iterator[str]:
+    """Yield the fault of a device that does not answer, and what else on its bus does."""
+    error = found.fault
+    yield from _wrapped("FAULT  ", (f"{found.device.id} ({found.where}): {error.what}",))
+    if error.evidence:
+        yield from _wrapped(" seen  ", (error.evidence, *_others(found)))
+    if error.cause:
+        yield from _wrapped(" cause ", (error.cause,))
+    yield from _wrapped(" do    ", (_advice(found), *((error.next,) if error.next else ())))
+    yield "exit 3: it does not answer, so nothing could be checked"
+
+
+def _others(found: Silent) -> Iterator[str]:
+    good = [name for name, answers in found.others.items() if answers]
+    bad = [name for name, answers in found.others.items() if not answers]
+    if good:
+        yield f"on the same bus {', '.join(good)} {'answers' if len(good) == 1 else 'answer'}"
+    if bad:
+        yield f"silent too: {', '.join(bad)}"
+    if not found.others:
+        yield "no other device of this configuration is on that bus"
+
+
+def _advice(found: Silent) -> str:
+    answering = [name for name, answers in found.others.items() if answers]
+    if answering:
+        return "gateway and bus are good: it is this meter, its spur, or its unit number"
+    if found.others:
+        return "nothing on this bus answers: look at the gateway, its power and its cable first"
+    return "seiren agent scan tells which units answer there"
