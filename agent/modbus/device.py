@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from agent.modbus.bus import Bus, RefusedError, Reply
@@ -252,13 +253,15 @@ class ModbusDevice:
             self._plans[lane] = tuple(BlockDecoder(block) for block in self.learned.plan(points))
             self._missing[lane] = tuple(point for point in points if point.point in refused)
 
-    async def _words(self, address: int, count: int, *, function: int | None = None) -> bytes | None:
+    async def _words(
+        self, address: int, count: int, *, function: int | None = None, within_s: float | None = None
+    ) -> bytes | None:
         """Registers from an address on, None where the device refuses or there are none so far up."""
         if address + count > 0x10000:
             return None
         request = ReadRequest(self._unit, function or self._profile.function, address, count)
         try:
-            return (await self._bus.ask(request)).data
+            return (await self._bus.ask(request, within_s=within_s)).data
         except RefusedError:
             return None
 
@@ -269,7 +272,7 @@ class ModbusDevice:
         now_ms = self._bus.now_ms()
         if _MODEL in self._pauses and not self._pauses.is_due(_MODEL, now_ms):
             return None
-        base = await self._model.find(self._words, self._bus.stats.connects)
+        base = await self._model.find(partial(self._words, within_s=within_s), self._bus.stats.connects)
         if base is not None:
             self._pauses.end(_MODEL)
         elif self._pauses.begin(_MODEL, now_ms):

@@ -71,7 +71,9 @@ async def read_identification(
 
 
 def text_of(text: Text, profile: Profile, data: bytes) -> str:
-    """Return what an identity register says; a number as its digits, empty where there is none."""
+    """Return what an identity register says; empty where it holds nothing: zeros, or ones throughout."""
+    if not data.strip(b"\0") or not data.strip(b"\xff"):
+        return ""
     if text.type is ValueType.STRING:
         return decode_text(data, profile.byte_order)
     place = Place(0, text.type, 1)

@@ -354,6 +354,15 @@ async def test_a_device_says_who_it_is_by_its_registers_and_by_43_14() -> None:
     assert await source.identify() == Identity("ABC", "B44-D", "1 0", "123456789")
 
 
+@pytest.mark.parametrize("nothing", ["0000", "ffff"])
+async def test_a_serial_number_of_zeros_or_ones_is_none(nothing: str) -> None:
+    texts = {
+        "serial_number": {"address": 0, "type": "uint32"},
+        "model": {"address": 2, "words": 2},
+    }
+    assert await device(Meter(memory((0, 4 * nothing))), identity=texts).identify() is None
+
+
 async def test_what_the_profile_does_not_name_comes_from_43_14() -> None:
     meter = Meter({})
     meter.identification = [
@@ -452,6 +461,14 @@ async def test_a_model_is_found_by_walking_once_and_its_registers_are_read_there
     meter.stats.connects += 1  # another connection: the model is looked at before it is used
     assert await read(source) == {"energy": (12_345_678, GOOD)}
     assert meter.reads == [(at, 2), (at + 46, 2)]
+
+
+async def test_a_walk_keeps_to_the_bound_of_a_probe() -> None:
+    meter = Meter({})
+    meter.silent = lambda request: True
+    with pytest.raises(Unreachable):
+        await sunspec_device(meter).read(Lane.REGISTERS, [], within_s=0.25)
+    assert meter.limits == [0.25]
 
 
 async def test_a_model_that_moved_is_found_again_and_nothing_is_read_where_it_was() -> None:
