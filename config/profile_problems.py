@@ -167,6 +167,16 @@ def _meaning(loc: Loc, point: ProfilePoint) -> Iterator[Problem]:
             next="remove wrap_at, or write the one exponent that your meter uses as both limits",
         )
         return
+    weights = [place.weight for place in point.places]
+    if len(set(weights)) < len(weights):
+        yield Problem(
+            (*loc, "wrap_at"),
+            "A sum of registers has no turn of its own.",
+            evidence=f"{len(weights)} registers, of which two have the same weight",
+            cause="each of them turns alone, and the sum then falls by that register's limit",
+            next="remove wrap_at",
+        )
+        return
     if any(place.type.is_float for place in point.places):
         return
     most = sum(place.weight * place.type.limits[1] for place in point.places) + 1

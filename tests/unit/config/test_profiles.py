@@ -43,6 +43,8 @@ def test_every_shipped_profile_loads_and_holds_what_headquarters_needs(name: str
     assert ("dc_energy" in profile.points) == (name in DIRECT_CURRENT)
     assert all(trap.link is None or trap.link.startswith("https://") for trap in profile.traps)
     assert profile.identify is not None or profile.sunspec is not None
+    if profile.sunspec == (201, 202, 203, 204):
+        assert all(each.not_available for each in profile.points.values())
     for quantity, each in profile.points.items():
         if each.quantity.kind is Kind.COUNTER:
             CounterSpec(f"M.{quantity}", wrap_at=each.wrap_at, resolution=each.resolution)
