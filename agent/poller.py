@@ -1,155 +1,295 @@
-"""One task per device: it sleeps until a lane is due, reads it, and hands the readings on."""
+"""One task per bus: it reads what is due, and tries the silent units in what time is left.
+
+How due times, probing and back-off work together: docs/polling.md.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Callable, Mapping
-from typing import Final, Protocol
+from collections.abc import Callable, Sequence
+from math import inf
+from typing import Final
 
+from agent.board import Board
+from agent.polled import PolledDevice
 from agent.schedule import Schedule
+from agent.timetable import Timetable
 from core.delivery.frames import Lane
-from core.delivery.payload import TakenReading
 from core.errors import Unreachable
 from core.runtime.clock import Clock
-from core.runtime.logs import facts
 
-log = logging.getLogger(__name__)
+FIRST_PAUSE_MS: Final = 5_000
+LONGEST_PAUSE_MS: Final = 120_000
+QUICK_MS: Final = 1_000
+"""Pauses between the tries of a silent unit, and the one after its first lost reply [ms]."""
+RECONNECT_MS: Final = 20
+"""What a probe that is not answered costs after its deadline [ms]."""
+LEAST_PROBE_MS: Final = 50
+"""Shortest time in which a probe is worth its while [ms]."""
+FIRST_TRY_MS: Final = 1_000
+"""Longest wait for a unit that has never been tried, while others wait for their first try [ms]."""
+FULL_EVERY: Final = 8
+FULL_SHARE: Final = 500
+"""Which tries have the full deadline: each eighth, for at most this part of the bus's time [1]."""
 
-_FIRST_PAUSE_MS: Final = 5_000
-_LONGEST_PAUSE_MS: Final = 120_000
-
-
-class Source(Protocol):
-    """Whatever the points of one device are read from."""
-
-    @property
-    def lanes(self) -> tuple[Lane, ...]:
-        """Lanes in which the device has points."""
-
-    async def read(self, lane: Lane, into: list[TakenReading]) -> None:
-        """Read all points of a lane, appending to `into`; raises Unreachable when the device is silent."""
-
-    async def close(self) -> None:
-        """Let go of the connection."""
+_OVERDUE_MS: Final = 120_000
 
 
-Take = Callable[[Lane, list[TakenReading]], None]
-
-
-class Poller:
-    """Keeps one device's schedule, whatever the others do.
+class BusPoller:
+    """Reads the devices of one bus, whatever happens on the others.
 
     Parameters
     ----------
-    device
-        Id of the device.
-    source
-        What it is read from.
-    schedules
-        When each lane is due; a lane without points is left out.
+    devices
+        Those that share the bus.
     clock
         The time that readings carry.
-    take
-        Called with the readings of a lane, as soon as they are there.
+    board
+        Where lateness and counts are shown.
     jitter
-        Returns a number in [0, 1), so that silent devices are not all tried again at once.
+        Returns a number in [0, 1), so that silent gateways are not all tried again at once.
+    workers
+        How many requests the bus takes at a time [1].
+    settle_ms
+        What the bus needs after a reconnect [ms].
     """
 
     def __init__(
         self,
-        device: str,
-        source: Source,
+        devices: Sequence[PolledDevice],
         *,
-        schedules: Mapping[Lane, Schedule],
         clock: Clock,
-        take: Take,
+        board: Board,
         jitter: Callable[[], float],
+        workers: int = 1,
+        settle_ms: int = 0,
     ) -> None:
-        self.device = device
-        self._source = source
-        self._schedules = schedules
-        self._clock = clock
-        self._take = take
-        self._jitter = jitter
-        self._failures = 0
-        self._silent_since_ms: int | None = None
-        self._not_before_ms = 0
-        self._late: set[Lane] = set()
+        self.devices = tuple(devices)
+        self._clock, self._board, self._jitter, self._workers = clock, board, jitter, workers
+        self._margin_ms = RECONNECT_MS + settle_ms
+        self._timetable = Timetable()
+        self._later: dict[int, list[tuple[Lane, int]]] = {}
+        self._silent = list(range(len(self.devices)))
+        self._identity_ms: float = inf
+        self._full_not_before_ms = 0
+        self._typical_ms = 0.0
+        self._down_tries = 0
+        self._down_until_ms = 0
+
+    @property
+    def bus(self) -> str:
+        """What the devices share."""
+        return self.devices[0].state.bus
 
     async def run(self) -> None:
-        """Read the device whenever it is due; never returns."""
-        task = asyncio.current_task()
-        with self._clock.pacer():
-            now_ms = self._clock.now_ms()
-            due = {lane: schedule.next_after(now_ms - 1) for lane, schedule in self._schedules.items()}
-            while True:
-                at_ms = min(due.values())
-                await self._clock.sleep_until(at_ms)
-                for lane in Lane:  # registers first
-                    if due.get(lane, at_ms + 1) <= at_ms:
-                        if self._clock.now_ms() >= self._not_before_ms:
-                            await self._read(lane)
-                        due[lane] = self._next(lane, due[lane])
-                if task is not None and task.cancelling():
-                    # Python 3.11's wait_for, which the libraries use, may swallow a cancel when the
-                    # reply arrives in the same moment
-                    raise asyncio.CancelledError
+        """Read the devices whenever they are due; never returns."""
+        now_ms = self._clock.now_ms()
+        for device in self.devices:
+            device.state.next_try_ms = now_ms
+        if self._workers == 1:
+            await self._work()
+        async with asyncio.TaskGroup() as group:
+            for _ in range(self._workers):
+                group.create_task(self._work())
 
     async def close(self) -> None:
-        """Let go of the device."""
-        await self._source.close()
+        """Let go of the devices."""
+        for device in self.devices:
+            await device.close()
 
-    def _next(self, lane: Lane, due_ms: int) -> int:
-        """The next due time; one that has passed meanwhile is skipped and named, never caught up."""
-        schedule, now_ms = self._schedules[lane], self._clock.now_ms()
-        following_ms = schedule.next_after(due_ms)
-        late = following_ms <= now_ms
-        if late and lane not in self._late and self._silent_since_ms is None:
-            log.warning(
-                "%s is read slower than its schedule; due %s readings are skipped",
-                self.device,
-                lane.value,
-                extra={
-                    "seen": f"the reading due at {due_ms} was done at {now_ms} ms, after the next was due",
-                    "cause": "the device or its gateway is slow, or the period is too short",
-                    "next": f"lengthen {lane.value}.every_s",
-                },
-            )
-            self._late.add(lane)
-        elif lane in self._late and not late:
-            log.info("%s keeps the schedule of its %s again", self.device, lane.value)
-            self._late.discard(lane)
-        return schedule.next_after(now_ms) if late else following_ms
+    async def _work(self) -> None:
+        task, clock = asyncio.current_task(), self._clock
+        with clock.pacer():
+            while True:
+                now_ms = clock.now_ms()
+                if (due := self._next_due(now_ms)) is not None:
+                    await self._read(*due)
+                elif (number := self._next_identity(now_ms)) is not None:
+                    await self._identify(number)
+                elif (probe := self._next_probe(now_ms)) is not None:
+                    await self._probe(*probe)
+                else:
+                    await clock.sleep_until(self._wake_ms(now_ms))
+                if task is not None and task.cancelling():
+                    # Python 3.11's wait_for, which libraries use, may swallow a cancel when the reply
+                    # arrives in the same moment
+                    raise asyncio.CancelledError
 
-    async def _read(self, lane: Lane) -> None:
-        readings: list[TakenReading] = []
-        try:
-            await self._source.read(lane, readings)
-        except Unreachable as error:
-            self._failed(error)
-        else:
-            if self._failures:
-                self._answers_again()
-        if readings:
-            self._take(lane, readings)
+    def _next_due(self, now_ms: int) -> tuple[int, Lane, int] | None:
+        """What is to be read now; what is skipped is named."""
+        while (due := self._timetable.next_due(now_ms)) is not None:
+            device = self.devices[due.number]
+            if due.skipped:
+                device.skip(due.lane, due.skipped, due.due_ms, now_ms)
+            elif device.busy:  # another worker asks it, and goes on with this
+                self._later.setdefault(due.number, []).append((due.lane, due.due_ms))
+            else:
+                return due.number, due.lane, due.due_ms
+        return None
 
-    def _failed(self, error: Unreachable) -> None:
+    async def _read(self, number: int, lane: Lane, due_ms: int) -> None:
+        device, board = self.devices[number], self._board
+        while True:
+            started_ms = self._clock.now_ms()
+            board.due[lane] += 1
+            board.lateness.add(lane, started_ms - due_ms)
+            device.busy = True
+            try:
+                await device.read(lane)
+            except Unreachable as error:
+                self._lost(number, error)
+                self._later.pop(number, None)
+                return
+            finally:
+                device.busy = False
+            now_ms = self._clock.now_ms()
+            board.taken[lane] += 1
+            device.state.last_ok_ms = now_ms
+            self._typical_ms += (now_ms - started_ms - self._typical_ms) / 16
+            if device.identity_due_ms < self._identity_ms:
+                self._identity_ms = device.identity_due_ms
+            waiting = self._later.get(number)
+            if not waiting:
+                return
+            lane, due_ms = waiting.pop(0)
+
+    def _lost(self, number: int, error: Unreachable) -> None:
+        """A device that answered is silent, or its whole bus is."""
         now_ms = self._clock.now_ms()
-        self._failures += 1
-        pause_ms = min(_FIRST_PAUSE_MS * 2 ** min(self._failures - 1, 10), _LONGEST_PAUSE_MS)
-        self._not_before_ms = now_ms + int(pause_ms * (1 + self._jitter()) / 2)
-        if self._silent_since_ms is None:
-            self._silent_since_ms = now_ms
-            log.warning("%s is silent: %s", self.device, error.what, extra=facts(error))
+        device = self.devices[number]
+        lost = [number]
+        if device.means_its_bus(error):
+            lost = [each for each in range(len(self.devices)) if each not in self._silent]
+            self._bus_failed(now_ms)
+        for each in lost:
+            if each not in self._silent:
+                self._silent.append(each)
+            self._timetable.leave(each)
+            self._failed(each, error, now_ms)
 
-    def _answers_again(self) -> None:
-        assert self._silent_since_ms is not None
-        silent_s = (self._clock.now_ms() - self._silent_since_ms) / 1000
-        log.info(
-            "%s answers again after %.0f s and %d tries; its registers went on counting meanwhile",
-            self.device,
-            silent_s,
-            self._failures,
+    def _failed(self, number: int, error: Unreachable, now_ms: int) -> None:
+        device = self.devices[number]
+        device.failed(error, now_ms)
+        device.state.next_try_ms = now_ms + self._pause_ms(device.state.tries)
+
+    def _bus_failed(self, now_ms: int) -> None:
+        self._down_tries += 1
+        self._down_until_ms = now_ms + self._pause_ms(self._down_tries)
+
+    def _pause_ms(self, tries: int) -> int:
+        pause_ms = QUICK_MS if tries == 1 else min(FIRST_PAUSE_MS << min(tries - 2, 10), LONGEST_PAUSE_MS)
+        return int(pause_ms * (1 + self._jitter()) / 2)
+
+    def _next_probe(self, now_ms: int) -> tuple[int, int | None] | None:
+        """The silent unit to try now and how long [ms], if there is time for it before the next reading."""
+        silent = [number for number in self._silent if not self.devices[number].busy]
+        if not silent or now_ms < self._down_until_ms:
+            return None
+        states = [device.state for device in self.devices]
+        if self._down_tries:  # ask one, the one that answered last
+            return max(silent, key=lambda number: (states[number].last_ok_ms or 0, -number)), None
+        number = min(silent, key=lambda number: states[number].next_try_ms or 0)
+        overdue_ms = now_ms - (states[number].next_try_ms or 0)
+        if overdue_ms < 0:
+            return None
+        idle_ms = self._timetable.idle_until_ms() - now_ms
+        if idle_ms == inf:
+            untried = any(states[other].tries == 0 for other in silent if other != number)
+            return number, FIRST_TRY_MS if untried and states[number].tries == 0 else None
+        is_turn = states[number].tries % FULL_EVERY == FULL_EVERY - 1 or overdue_ms > _OVERDUE_MS
+        if is_turn and now_ms >= self._full_not_before_ms:
+            return number, None
+        within_ms = int(idle_ms) - self._margin_ms
+        if within_ms < max(LEAST_PROBE_MS, 2 * self._typical_ms):
+            return None
+        return number, min(within_ms, FIRST_TRY_MS) if states[number].tries == 0 else within_ms
+
+    async def _probe(self, number: int, within_ms: int | None) -> None:
+        """Try a silent unit; what it answers is a reading like any other."""
+        device, started_ms = self.devices[number], self._clock.now_ms()
+        lane = next(lane for lane in Lane if lane in device.schedules)
+        device.busy = True
+        try:
+            await device.read(lane, within_s=None if within_ms is None else within_ms / 1000)
+        except Unreachable as error:
+            now_ms = self._clock.now_ms()
+            if within_ms is None:
+                self._full_not_before_ms = now_ms + FULL_SHARE * (now_ms - started_ms)
+            if device.means_its_bus(error):
+                self._bus_failed(now_ms)
+                for each in self._silent:
+                    self._failed(each, error, now_ms)
+                return
+            self._bus_answers(now_ms)
+            self._failed(number, error, now_ms)
+        else:
+            self._bus_answers(started_ms)
+            self._revived(number, lane, started_ms)
+        finally:
+            device.busy = False
+
+    def _bus_answers(self, now_ms: int) -> None:
+        """The bus is there again: each of its units may be."""
+        if self._down_tries:
+            self._down_tries = self._down_until_ms = 0
+            for number in self._silent:
+                self.devices[number].state.next_try_ms = now_ms
+
+    def _revived(self, number: int, probed: Lane, started_ms: int) -> None:
+        """Put a device that answers back into the schedule."""
+        device, board = self.devices[number], self._board
+        since_ms = device.state.silent_since_ms
+        self._silent.remove(number)
+        due: dict[Lane, tuple[Schedule, int]] = {}
+        for lane, schedule in device.schedules.items():
+            if since_ms is not None:
+                board.due[lane] += schedule.count(since_ms, started_ms - 1)
+            due[lane] = schedule, schedule.next_after(started_ms if lane is probed else started_ms - 1)
+        self._timetable.enter(number, due)
+        board.due[probed] += 1
+        board.taken[probed] += 1
+        device.answered(self._clock.now_ms())
+        self._identity_ms = min(self._identity_ms, device.identity_due_ms)
+
+    def _next_identity(self, now_ms: int) -> int | None:
+        """The device to ask what it is, if it is time, and there is time."""
+        if now_ms < self._identity_ms:
+            return None
+        number = min(
+            (number for number, device in enumerate(self.devices) if device.answers and not device.busy),
+            key=lambda number: self.devices[number].identity_due_ms,
+            default=None,
         )
-        self._failures, self._silent_since_ms, self._not_before_ms = 0, None, 0
+        if number is None or self.devices[number].identity_due_ms > now_ms:
+            self._settle_identity()
+            return None
+        idle_ms = self._timetable.idle_until_ms() - now_ms
+        return number if idle_ms >= max(LEAST_PROBE_MS, 2 * self._typical_ms) else None
+
+    async def _identify(self, number: int) -> None:
+        device = self.devices[number]
+        device.busy = True
+        try:
+            await device.identify()
+        finally:
+            device.busy = False
+        self._settle_identity()
+        for lane, due_ms in self._later.pop(number, ()):
+            await self._read(number, lane, due_ms)
+
+    def _settle_identity(self) -> None:
+        self._identity_ms = min(
+            (device.identity_due_ms for device in self.devices if device.answers), default=inf
+        )
+
+    def _wake_ms(self, now_ms: int) -> int:
+        """When there may be something to do."""
+        wake_ms = self._timetable.idle_until_ms()
+        if self._silent:
+            tries = [self.devices[number].state.next_try_ms or 0 for number in self._silent]
+            try_ms = self._down_until_ms if self._down_tries else min(tries)
+            if try_ms > now_ms:
+                wake_ms = min(wake_ms, try_ms)
+        if now_ms < self._identity_ms:
+            wake_ms = min(wake_ms, self._identity_ms)
+        return now_ms + 1_000 if wake_ms == inf else int(wake_ms)

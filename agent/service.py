@@ -6,20 +6,29 @@ import asyncio
 import logging
 import random
 import signal
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Final
 
+from agent.board import Board, DeviceState
+from agent.clock_watch import ClockWatch
+from agent.counters import Event
+from agent.deadband import Deadband
 from agent.devices import open_sources
-from agent.points import point_tables
-from agent.poller import Poller
-from agent.schedule import Schedule
+from agent.judgement import Judge
+from agent.memory import Memory
+from agent.points import point_id, point_tables
+from agent.polled import PolledDevice
+from agent.poller import BusPoller
+from agent.readings import Scan
+from agent.rules import device_rules
+from agent.schedule import Schedule, phase_of
 from agent.spool import Spool
 from agent.uplink import Uplink
-from config.agent import AgentConfig
+from config.agent import AgentConfig, Device
 from core.delivery.frames import Lane
-from core.delivery.payload import TakenReading
 from core.errors import SeirenError
 from core.runtime.clock import Clock, WallClock
 
@@ -27,6 +36,8 @@ log = logging.getLogger(__name__)
 
 GROUP_S: Final = 1.0
 """Readings of this long become durable together [s]."""
+
+_REMEMBER_S: Final = 60.0
 
 
 async def serve(config: AgentConfig, clock: Clock) -> None:
@@ -46,64 +57,155 @@ async def serve(config: AgentConfig, clock: Clock) -> None:
     """
     spool = Spool(config.spool, config.agent, in_thread=isinstance(clock, WallClock))
     uplink = Uplink(config, spool)
-    pollers = open_pollers(config, clock, spool)
+    board = Board(started_ms=clock.now_ms(), zone=config.time_zone)
+    memory = Memory(config.spool)
+    pollers = open_pollers(config, clock, spool, board, memory)
     clock.before_advance(spool.flush)
     try:
         with _told_to_stop() as stop:
             log.info("%s reads %d devices of %s", config.agent, len(config.devices), config.site)
             async with asyncio.TaskGroup() as group:
                 sending = group.create_task(uplink.run(), name="uplink")
-                flushing = group.create_task(_flush_in_groups(spool), name="spool")
-                reading = [group.create_task(poller.run(), name=poller.device) for poller in pollers]
+                others = [
+                    group.create_task(_flush_in_groups(spool), name="spool"),
+                    group.create_task(_look_after(clock, board, spool, config), name="clock"),
+                    group.create_task(_remember(memory, pollers), name="memory"),
+                ]
+                reading = [group.create_task(poller.run(), name=f"bus {poller.bus}") for poller in pollers]
                 await stop.wait()
-                for task in (*reading, flushing):
+                for task in (*reading, *others):
                     task.cancel()
-                await asyncio.wait([*reading, flushing])
+                await asyncio.wait([*reading, *others])
                 await spool.flush()
                 sending.cancel()
     except BaseExceptionGroup as group:
-        ours, others = group.split(SeirenError)
-        if ours is None or others is not None:
+        ours, others_ = group.split(SeirenError)
+        if ours is None or others_ is not None:
             raise
         raise _first(ours) from None
     finally:
         for poller in pollers:
             await poller.close()
+        keep(memory, pollers)
         await spool.close()
     log.info("%s stopped; what it read is on the disk", config.agent)
 
 
-def open_pollers(config: AgentConfig, clock: Clock, spool: Spool) -> tuple[Poller, ...]:
-    """Return one poller for each device, its readings going to the spool."""
+def open_pollers(
+    config: AgentConfig, clock: Clock, spool: Spool, board: Board, memory: Memory
+) -> tuple[BusPoller, ...]:
+    """Return one poller for each bus, its readings going to the spool and its state to the board."""
     tables = point_tables(config)
-    schedules = {
-        Lane.REGISTERS: Schedule(
-            every_ms=round(config.registers.every_s * 1000), margin_ms=config.registers.boundary_margin_ms
-        ),
-        Lane.SAMPLES: Schedule(every_ms=round(config.samples.every_s * 1000)),
-    }
 
-    def take(lane: Lane, readings: list[TakenReading]) -> None:
-        spool.add(lane, tables[lane], readings)
+    def take(lane: Lane, scans: Sequence[Scan], events: Sequence[Event]) -> None:
+        if scans:
+            spool.add(lane, tables[lane], scans)
+        if events:
+            spool.add(Lane.REGISTERS, tables[Lane.REGISTERS], (), events)
 
     sources = open_sources(config, now_ms=clock.now_ms)
-    return tuple(
-        Poller(
-            device.id,
-            sources[device.id],
-            schedules={lane: schedules[lane] for lane in sources[device.id].lanes},
-            clock=clock,
-            take=take,
-            jitter=random.random,
+    buses: dict[str, list[PolledDevice]] = {}
+    links: dict[str, tuple[int, int]] = {}
+    for device in config.devices:
+        source = sources[device.id]
+        state = board.devices[device.id] = DeviceState(device.id, config.where(device), source.bus)
+        schedules = schedules_of(config, device.id)
+        buses.setdefault(source.bus, []).append(
+            PolledDevice(
+                source,
+                state=state,
+                schedules={lane: schedules[lane] for lane in source.lanes},
+                judge=Judge(device_rules(device), memory.counters(device.id)),
+                deadband=Deadband(_bands(device), round(config.samples.at_least_every_s * 1000)),
+                board=board,
+                take=take,
+                now_ms=clock.now_ms,
+                identity_ms=round(config.identity.every_s * 1000),
+                serial_number=memory.serial_number(device.id),
+                expected=device.serial_number,
+            )
         )
-        for device in config.devices
+        if device.modbus is not None:
+            link = config.link(device)
+            links[source.bus] = link.connections, link.settle_ms
+    return tuple(
+        BusPoller(
+            devices,
+            clock=clock,
+            board=board,
+            jitter=random.random,
+            workers=links.get(bus, (1, 0))[0],
+            settle_ms=links.get(bus, (1, 0))[1],
+        )
+        for bus, devices in buses.items()
     )
+
+
+def schedules_of(config: AgentConfig, device: str) -> dict[Lane, Schedule]:
+    """Return when each lane of a device is due."""
+    registers_ms = round(config.registers.every_s * 1000)
+    samples_ms = round(config.samples.every_s * 1000)
+    return {
+        Lane.REGISTERS: Schedule(
+            registers_ms,
+            config.registers.boundary_margin_ms,
+            phase_of(device, registers_ms) if config.registers.spread else 0,
+        ),
+        Lane.SAMPLES: Schedule(
+            samples_ms, phase_ms=phase_of(device, samples_ms) if config.samples.spread else 0
+        ),
+    }
+
+
+def keep(memory: Memory, pollers: Sequence[BusPoller]) -> None:
+    """Write down what the next run must know of the meters."""
+    for poller in pollers:
+        for device in poller.devices:
+            memory.keep(device.state.id, device.serial_number, device.judge.keep())
+    memory.save()
+
+
+def _bands(device: Device) -> dict[str, float]:
+    """Deadbands of a device in counts, by point id."""
+    measures = device.measures()
+    return {
+        point_id(device, name): float(band / measures[name].scale) for name, band in device.deadband.items()
+    }
 
 
 async def _flush_in_groups(spool: Spool) -> None:
     while True:
         await asyncio.sleep(GROUP_S)
         await spool.flush()
+
+
+async def _remember(memory: Memory, pollers: Sequence[BusPoller]) -> None:
+    while True:
+        await asyncio.sleep(_REMEMBER_S)
+        keep(memory, pollers)
+
+
+async def _look_after(clock: Clock, board: Board, spool: Spool, config: AgentConfig) -> None:
+    """Record steps of the clock, which a stepped one has not; let old lateness go."""
+    watch = ClockWatch(clock.now_ms, lambda: time.monotonic_ns() // 1_000_000)
+    table = point_tables(config)[Lane.REGISTERS]
+    while True:
+        await asyncio.sleep(GROUP_S)
+        board.turn(clock.now_ms())
+        by_ms = watch.look() if isinstance(clock, WallClock) else 0
+        if by_ms:
+            event = {"event": "clock_step", "time_ms": clock.now_ms(), "by_ms": by_ms}
+            spool.add(Lane.REGISTERS, table, (), [event])
+            _tell_step(by_ms)
+
+
+def _tell_step(by_ms: int) -> None:
+    """Say that the clock was set, and what follows."""
+    more = {"cause": "somebody or something set it at once", "next": "chronyc tracking"}
+    if by_ms < 0:
+        more["seen"] = "nothing is read until it shows a later time than the last reading's"
+        more["next"] += "; to read on at once, start the agent again: times then go back"
+    log.warning("the clock was set by %+.3f s", by_ms / 1000, extra=more)
 
 
 def _first(errors: BaseExceptionGroup[SeirenError]) -> SeirenError:

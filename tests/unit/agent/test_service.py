@@ -19,7 +19,7 @@ from config.loading import load_agent
 from core.delivery.payload import decode_payload
 from core.errors import OutsideError
 from core.runtime.clock import Hook, WallClock
-from tests.unit.agent.fake_modbus import Asked, Send, fake_meter, reply
+from tests.unit.agent.fake_modbus import Asked, Send, fake_meter, refusal, reply
 
 CONFIG = """
 agent: aoba-1
@@ -59,6 +59,9 @@ class Counting:
         self.count, self.number = 0, number
 
     async def __call__(self, asked: Asked, send: Send) -> None:
+        if asked.count != 4:  # it is asked what it is
+            send(refusal(asked, 2))
+            return
         self.count += 1
         send(reply(asked, [0, 0, 0, self.count]))
         if self.count == 5:
