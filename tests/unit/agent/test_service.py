@@ -53,7 +53,7 @@ def configured(tmp_path: Path, free_port: Callable[[], int]) -> Callable[[int], 
 
 
 class Counting:
-    """A meter whose register counts its readings, and which has the agent told to stop at the fifth."""
+    """A meter whose register counts its readings, and which has the agent told to stop at the sixth."""
 
     def __init__(self, number: signal.Signals) -> None:
         self.count, self.number = 0, number
@@ -64,7 +64,7 @@ class Counting:
             return
         self.count += 1
         send(reply(asked, [0, 0, 0, self.count]))
-        if self.count == 5:
+        if self.count == 6:
             os.kill(os.getpid(), self.number)
 
 
