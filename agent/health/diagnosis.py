@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -44,7 +45,7 @@ def diagnose(seen: Evidence) -> Diagnosis:
             tz=tz,
             is_running=seen.answer != "not_running",
             free_bytes=seen.free_bytes,
-            is_urgent=any(fault.urgent for fault in found.faults),
+            is_urgent=any(one.urgent for one in (*found.faults, *found.notices)),
         ),
         faults=tuple(found.faults),
         notices=tuple(found.notices),
@@ -134,16 +135,19 @@ def _disk(seen: Evidence, tz: ZoneInfo, found: Found) -> None:
     ends_ms = full_ms(facts, free, seen.now_ms)
     soon = ends_ms is not None and ends_ms - seen.now_ms < _WARN_FULL_MS
     if free < FULL_BYTES or soon:
-        grows = f", {size(facts.spool.bytes_per_day)} a day" if facts and facts.spool.bytes_per_day else ""
-        found.faults.append(
-            Finding(
-                what=f"the spool's disk has only {size(free)} free{grows}",
-                seen=f"df -h {facts.spool.path}" if facts else "",
-                do="free space on this disk: old logs, old packages; never files of the spool",
-                until=full_text(ends_ms, seen.now_ms, tz),
-                urgent=free < FULL_BYTES or (ends_ms is not None and ends_ms - seen.now_ms < DAY_MS),
-            )
+        finding = Finding(
+            what=f"the spool's disk has only {size(free)} free"
+            + (f"; {size(facts.spool.bytes_per_day or 0)} are written a day" if soon and facts else ""),
+            seen=f"df -h {facts.spool.path}" if facts else "",
+            do="free space on this disk: old logs, old packages; never files of the spool",
+            until=full_text(ends_ms, seen.now_ms, tz),
+            urgent=free < FULL_BYTES or (ends_ms is not None and ends_ms - seen.now_ms < DAY_MS),
         )
+        delivers = facts is not None and facts.broker.connected and all(one.alive for one in facts.ledgers)
+        if free < FULL_BYTES or not delivers:
+            found.faults.append(finding)
+        else:  # what is delivered leaves the disk again
+            found.notices.append(replace(finding, until=f"if nothing were delivered, {finding.until}"))
     else:
         found.good.append(f"disk ({size(free)} free)")
     if facts is not None:

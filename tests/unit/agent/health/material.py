@@ -1,7 +1,8 @@
-"""SYNTHETIC facts: a works, its meters and one night, as the screens of the tests and of the page show them."""
+"""SYNTHETIC facts: a works, its meters and one night, as the screens of tests and of the page show them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -22,6 +23,7 @@ from agent.health.facts import (
     SpoolFacts,
 )
 from agent.health.reach import Reach
+from agent.health.spool_look import SpoolLook
 
 TZ = ZoneInfo("Asia/Tokyo")
 
@@ -206,3 +208,38 @@ def evidence(told: Facts | None, **more: Any) -> Evidence:
         free_bytes=212_400_000_000 if told is None else told.spool.free_bytes,
     )
     return replace(seen, **more)
+
+
+GATEWAY_DARK = (*METERS[:3], *(silent(one, at("2024-03-05 02:48"), NO_CONNECTION) for one in METERS[3:]))
+LINE_CUT = (*METERS[:3], *(silent(one, at("2024-03-05 02:48"), PATH_DOWN) for one in METERS[3:]))
+MONTH_END_MS = at("2024-03-31 21:30")
+
+
+def month_end() -> Facts:
+    """Return the last evening of a month, one meter being silent."""
+    ago_ms = MONTH_END_MS - NIGHT_MS
+    quiet = silent(METERS[6], at("2024-03-31 20:02"), NO_REPLY, today_kwh=None)
+    living = tuple(one.model_copy(update={"last_ok_ms": NIGHT_MS + ago_ms - 2_000}) for one in METERS[:6])
+    return facts(time_ms=MONTH_END_MS, devices=(*living, quiet))
+
+
+def disk_full_soon() -> Facts:
+    """Return a night on which the disk fills within a day."""
+    spool = facts().spool.model_copy(update={"free_bytes": 1_480_000_000})
+    return facts(broker=BROKER_DOWN, ledgers=NOBODY, lanes=WAITING, spool=spool)
+
+
+SCENES: dict[str, Callable[[], Evidence]] = {
+    "bad_night": lambda: evidence(bad_night()),
+    "gateway_dark": lambda: evidence(facts(devices=GATEWAY_DARK)),
+    "line_cut": lambda: evidence(facts(devices=LINE_CUT)),
+    "not_running": lambda: evidence(
+        None,
+        look=SpoolLook(
+            "/var/lib/seiren/spool", 146, 23_871, 4_100_000, at("2024-03-05 01:12"), at("2024-03-05 02:40")
+        ),
+    ),
+    "disk_full_soon": lambda: evidence(disk_full_soon()),
+    "month_end": lambda: evidence(month_end()),
+}
+"""What the operating page shows, by the names it has there."""
