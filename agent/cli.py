@@ -6,6 +6,7 @@ import typer
 
 from agent.commands.check import check
 from agent.commands.doctor import doctor
+from agent.commands.init import init
 from agent.commands.probe import probe
 from agent.commands.run import run
 from agent.commands.status import status
@@ -15,6 +16,7 @@ app = typer.Typer(no_args_is_help=True, help="Read the meters of a site, and kee
 
 app.command()(run)
 app.command()(check)
+app.command()(init)
 app.command()(watch)
 app.command()(status)
 app.command()(doctor)
