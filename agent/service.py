@@ -7,7 +7,7 @@ import logging
 import random
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Final
@@ -17,12 +17,13 @@ from agent.clock_watch import ClockWatch
 from agent.counters import Event
 from agent.deadband import Deadband
 from agent.devices import open_sources
+from agent.health.endpoint import serve_status
 from agent.judgement import Judge
 from agent.memory import Memory
 from agent.points import point_id, point_tables
 from agent.polled import PolledDevice
 from agent.poller import BusPoller
-from agent.readings import Scan
+from agent.readings import Scan, Source
 from agent.rules import device_rules
 from agent.schedule import Schedule, phase_of
 from agent.spool import Spool
@@ -59,12 +60,16 @@ async def serve(config: AgentConfig, clock: Clock) -> None:
     uplink = Uplink(config, spool)
     board = Board(started_ms=clock.now_ms(), zone=config.time_zone)
     memory = Memory(config.spool)
-    pollers = open_pollers(config, clock, spool, board, memory)
+    sources = open_sources(config, now_ms=clock.now_ms)
+    pollers = open_pollers(config, clock, spool, board, memory, sources)
+    telling = serve_status(
+        config, board=board, sources=sources, spool=spool, uplink=uplink, now_ms=clock.now_ms
+    )
     clock.before_advance(spool.flush)
     try:
         with _told_to_stop() as stop:
             log.info("%s reads %d devices of %s", config.agent, len(config.devices), config.site)
-            async with asyncio.TaskGroup() as group:
+            async with telling, asyncio.TaskGroup() as group:
                 sending = group.create_task(uplink.run(), name="uplink")
                 others = [
                     group.create_task(_flush_in_groups(spool), name="spool"),
@@ -92,7 +97,12 @@ async def serve(config: AgentConfig, clock: Clock) -> None:
 
 
 def open_pollers(
-    config: AgentConfig, clock: Clock, spool: Spool, board: Board, memory: Memory
+    config: AgentConfig,
+    clock: Clock,
+    spool: Spool,
+    board: Board,
+    memory: Memory,
+    sources: Mapping[str, Source],
 ) -> tuple[BusPoller, ...]:
     """Return one poller for each bus, its readings going to the spool and its state to the board."""
     tables = point_tables(config)
@@ -103,7 +113,6 @@ def open_pollers(
         if events:
             spool.add(Lane.REGISTERS, tables[Lane.REGISTERS], (), events)
 
-    sources = open_sources(config, now_ms=clock.now_ms)
     buses: dict[str, list[PolledDevice]] = {}
     links: dict[str, tuple[int, int]] = {}
     for device in config.devices:
