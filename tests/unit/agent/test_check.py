@@ -130,3 +130,31 @@ async def test_what_does_not_welcome_us_as_a_broker_does_is_said_so(answer: byte
 )
 def test_numbers_are_shortened_for_people(exact: str, shown: str) -> None:
     assert shorten(exact) == shown
+
+
+async def test_a_silent_bus_does_not_hold_up_the_others(tmp_path: Path) -> None:
+    """Buses are asked side by side: the good one answers while the silent one is waited for."""
+    order: list[str] = []
+
+    async def nothing(asked: Asked, send: Send) -> None:
+        order.append("asked")
+
+    async def answer(asked: Asked, send: Send) -> None:
+        order.append("answered")
+        send(reply(asked, WORDS[asked.address]))
+
+    async with fake_meter(nothing) as silent, fake_meter(answer) as good:
+        text = AGENT.format(meter=silent.port, broker=1883)
+        device = (
+            text[text.index("  - id") :]
+            .replace("AOB-RCV-01", "AOB-2")
+            .replace(str(silent.port), str(good.port))
+        )
+        path = tmp_path / "agent.yaml"
+        path.write_text(text + device, encoding="utf-8")
+        report = await checked(load_agent(path))
+    assert [(each.device, each.fault is None) for each in report.devices] == [
+        ("AOB-RCV-01", False),
+        ("AOB-2", True),
+    ]
+    assert order[:2] == ["asked", "answered"]
