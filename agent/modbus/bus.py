@@ -34,6 +34,7 @@ __all__ = ["Bus", "BusStats", "IdentifyRequest", "ReadRequest", "RefusedError", 
 _OVERHEAD: Final = 16  # characters of a request and a reply besides its data
 _BAUD_BEHIND_A_GATEWAY: Final = 9600  # nobody tells; slower ones are learned
 _DRAINED_AFTER_S: Final = 0.02  # USB adapters hand bytes over up to 16 ms late
+_TLS_SETTLE_S: Final = 0.05  # a refusal of our certificate comes after the handshake; a request would hide it
 _FIRST_PAUSE_S: Final = 0.25
 _LONGEST_PAUSE_S: Final = 5.0
 _CLOSES_BEFORE_PAUSE: Final = 2  # a gateway may close when one unit is silent: that must not stop the others
@@ -100,7 +101,8 @@ class Bus:
         self._waiting: deque[asyncio.Future[_Seat]] = deque()
         self._owed: dict[int, Unanswered] | None = {} if framing is Rtu else None
         self._silence_s = silence_s(link.baud) if serial else 0.0
-        self._gap_s, self._settle_s = link.gap_ms / 1000, link.settle_ms / 1000
+        self._gap_s = link.gap_ms / 1000
+        self._settle_s = max(link.settle_ms / 1000, _TLS_SETTLE_S if link.tls else 0.0)
         self._paced = bool(self._silence_s or self._gap_s or self._settle_s)
         self._character_s = characters_s(1, link.baud if serial else _BAUD_BEHIND_A_GATEWAY)
         self._cuts = 0

@@ -69,6 +69,7 @@ class Channel(asyncio.Protocol):
         "_judge",
         "_looked_twice",
         "_loop",
+        "_lost",
         "_number",
         "_received",
         "_request",
@@ -97,6 +98,7 @@ class Channel(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._ends_at = self._fires_at = 0.0
         self._looked_twice = False
+        self._lost: Exception | None = None
         self.is_rtu = framing is not Mbap
         self.stays_open = stays_open
         self.heard_at = self.ready_at = clock()
@@ -120,7 +122,7 @@ class Channel(asyncio.Protocol):
         if self._timer is None or self._fires_at > ends_at:
             self._set_timer(ends_at)
         if self._transport is None or self.closed:
-            self._end(Closed(None))
+            self._end(Closed(self._lost))
         else:
             self._transport.write(frame)
         return future
@@ -169,7 +171,7 @@ class Channel(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End the request in flight, which cannot be answered any more."""
-        self.closed = True
+        self.closed, self._lost = True, exc
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

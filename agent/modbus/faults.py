@@ -53,13 +53,13 @@ def broke_off(where: str, link: ModbusLink, error: Exception | None) -> Unreacha
         )
     if isinstance(error, ssl.SSLError):
         return tls_refused(where, link, error)
-    if link.tls is not None and link.tls.certificate is None:
+    if link.tls is not None:
         return Unreachable(
             "The connection broke off",
             where=where,
-            evidence="closed by the other side after the TLS handshake",
-            cause="the device may want a client certificate, and none is configured",
-            next="set tls.certificate and tls.key to a pair that the device trusts",
+            evidence="closed by the other side while a reply was due",
+            cause=f"{_client_certificate(link)}; or it allows fewer connections than it has",
+            next=_CLIENT_CERTIFICATE_NEXT,
         )
     return Unreachable(
         "The connection broke off",
@@ -142,7 +142,7 @@ def no_connection(link: ModbusLink, error: OSError | None, waited_s: float) -> U
         return Unreachable(
             what,
             where=link.where,
-            evidence=f"no answer within {waited_s:g} s",
+            evidence=f"no answer within {waited_s:.3g} s",
             cause="no power, a cable, a firewall, or a wrong address",
             next=f"ping {link.host}, then look at the network cable and the meter's IP setting",
         )
@@ -155,6 +155,14 @@ def no_connection(link: ModbusLink, error: OSError | None, waited_s: float) -> U
             evidence=reason(error),
             cause="the name is not known here",
             next=f"getent hosts {link.host}, or configure the IP address",
+        )
+    if link.tls is not None and isinstance(error, ConnectionResetError):
+        return Unreachable(
+            what,
+            where=link.where,
+            evidence="closed by the other side during the TLS handshake",
+            cause=f"{_client_certificate(link)}; or it speaks no TLS 1.2 or newer",
+            next=_CLIENT_CERTIFICATE_NEXT,
         )
     return Unreachable(
         what,
@@ -214,17 +222,20 @@ def tls_refused(where: str, link: ModbusLink, error: ssl.SSLError) -> Unreachabl
         )
     why = error.reason or str(error)
     evidence = next((text for part, text in _ALERTS if part in why), why)
-    certificate = link.tls.certificate
+    if "VERSION" in why or "PROTOCOL" in why:
+        return Unreachable(
+            "The TLS connection cannot be made",
+            where=where,
+            evidence=evidence,
+            cause="another port than that of Modbus/TCP Security, or an old device",
+            next=f"correct the port (usually 802; this is {link.port}), or remove tls",
+        )
     return Unreachable(
         "The TLS connection is refused by the device",
         where=where,
         evidence=evidence,
-        cause=f"{certificate} is not what it trusts"
-        if certificate
-        else "no client certificate is configured",
-        next="set tls.certificate and tls.key to a pair that the device trusts"
-        if "WRONG_VERSION" not in why
-        else f"remove tls, or correct the port: Modbus/TCP Security is on 802, this is {link.port}",
+        cause=_client_certificate(link),
+        next=_CLIENT_CERTIFICATE_NEXT,
     )
 
 
@@ -237,6 +248,15 @@ def tls_files(link: ModbusLink, path: object, error: OSError) -> Unreachable:
         cause=f"{link.where} needs it; it is missing, unreadable, protected by a passphrase, or no PEM",
         next=f"ls -l {path}; openssl x509 -noout -subject -in {path}",
     )
+
+
+_CLIENT_CERTIFICATE_NEXT: Final = "set tls.certificate and tls.key to a pair that the device trusts"
+
+
+def _client_certificate(link: ModbusLink) -> str:
+    if link.tls is None or link.tls.certificate is None:
+        return "the device wants a client certificate, and none is configured"
+    return f"the device does not accept our client certificate, {link.tls.certificate}"
 
 
 def again(error: Unreachable, *, where: str | None = None) -> Unreachable:
