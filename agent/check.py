@@ -94,7 +94,8 @@ async def check_connections(
     reach_broker
         Returns when the broker has welcomed us, or raises Unreachable.
     """
-    rows = {row.point: row for table in point_tables(config).values() for row in table.rows}
+    tables = point_tables(config)
+    rows = {row.point: row for lane in Lane for row in tables.rows(lane)}
     sources = open_sources(config, now_ms=now_ms)
     buses: dict[str, list[Device]] = {}
     for device in config.devices:
@@ -161,7 +162,7 @@ def _checked(reading: TakenReading, row: PointRow) -> CheckedPoint:
 def summary(config: AgentConfig) -> str:
     """Return one line about a configuration that is right."""
     tables = point_tables(config)
-    registers, samples = (len(tables[lane].rows) for lane in (Lane.REGISTERS, Lane.SAMPLES))
+    registers, samples = (sum(1 for _ in tables.rows(lane)) for lane in (Lane.REGISTERS, Lane.SAMPLES))
     return (
         f"{config.agent} at {config.site}: good; {len(config.devices)} devices, "
         f"{registers} registers and {samples} samples"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from agent.modbus.plan import RegisterPoint
 from agent.opcua.device import NodePoint
@@ -14,6 +15,9 @@ from core.carbon.rounding import exact_text
 from core.delivery.frames import Lane
 from core.delivery.tables import PointRow, PointTable
 from core.metering.quantities import Kind, Quantity
+
+TABLE_ROWS = 1_000
+"""Most points of one table, unless one device has more [1]; some 230 kB as a message."""
 
 
 def lane_of(quantity: Quantity) -> Lane:
@@ -76,19 +80,42 @@ def node_points(device: Device) -> dict[Lane, Sequence[NodePoint]]:
     }
 
 
-def point_tables(config: AgentConfig) -> dict[Lane, PointTable]:
-    """Return what the agent's counts mean, one table for each lane."""
-    return {
-        lane: PointTable(
-            tuple(
-                row
-                for device in config.devices
-                for quantity, row in _rows(device)
-                if lane_of(quantity) is lane
-            )
-        )
-        for lane in Lane
-    }
+@dataclass(frozen=True, slots=True)
+class PointTables:
+    """What the agent's counts mean: the tables of each lane, and which of them holds a device's points."""
+
+    lanes: Mapping[Lane, tuple[PointTable, ...]]
+    devices: Mapping[tuple[Lane, str], PointTable]
+
+    def rows(self, lane: Lane) -> Iterator[PointRow]:
+        """Yield the rows of a lane, in the order of the configuration."""
+        return (row for table in self.lanes[lane] for row in table.rows)
+
+    def of(self, lane: Lane, device: str) -> PointTable:
+        """Return the table with a device's points; the lane's first where it has none there."""
+        return self.devices.get((lane, device), self.lanes[lane][0])
+
+
+def point_tables(config: AgentConfig) -> PointTables:
+    """Return what the agent's counts mean; a device's points of a lane stand in one table.
+
+    A table travels as one message, so a large site has several; a change of one device renews but one.
+    """
+    lanes: dict[Lane, tuple[PointTable, ...]] = {}
+    devices: dict[tuple[Lane, str], PointTable] = {}
+    rows = {device.id: tuple(_rows(device)) for device in config.devices}
+    for lane in Lane:
+        parts: list[tuple[list[str], list[PointRow]]] = [([], [])]
+        for device, all_rows in rows.items():
+            of_lane = [row for quantity, row in all_rows if lane_of(quantity) is lane]
+            if parts[-1][1] and len(parts[-1][1]) + len(of_lane) > TABLE_ROWS:
+                parts.append(([], []))
+            parts[-1][0].append(device)
+            parts[-1][1].extend(of_lane)
+        lanes[lane] = tuple(PointTable(tuple(part)) for _, part in parts)
+        for table, (names, _) in zip(lanes[lane], parts, strict=True):
+            devices.update({(lane, name): table for name in names})
+    return PointTables(lanes, devices)
 
 
 def _rows(device: Device) -> Iterator[tuple[Quantity, PointRow]]:

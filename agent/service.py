@@ -16,6 +16,7 @@ from agent.board import Board, DeviceState
 from agent.clock_watch import ClockWatch
 from agent.counters import Event
 from agent.deadband import Deadband
+from agent.device_rules import device_rules
 from agent.devices import open_sources
 from agent.health.endpoint import serve_status
 from agent.judgement import Judge
@@ -24,7 +25,6 @@ from agent.points import point_id, point_tables
 from agent.polled import PolledDevice
 from agent.poller import BusPoller
 from agent.readings import Scan, Source
-from agent.rules import device_rules
 from agent.schedule import Schedule, phase_of
 from agent.spool import Spool
 from agent.uplink import Uplink
@@ -107,11 +107,11 @@ def open_pollers(
     """Return one poller for each bus, its readings going to the spool and its state to the board."""
     tables = point_tables(config)
 
-    def take(lane: Lane, scans: Sequence[Scan], events: Sequence[Event]) -> None:
+    def take(device: str, lane: Lane, scans: Sequence[Scan], events: Sequence[Event]) -> None:
         if scans:
-            spool.add(lane, tables[lane], scans)
+            spool.add(lane, tables.of(lane, device), scans)
         if events:
-            spool.add(Lane.REGISTERS, tables[Lane.REGISTERS], (), events)
+            spool.add(Lane.REGISTERS, tables.of(Lane.REGISTERS, device), (), events)
 
     buses: dict[str, list[PolledDevice]] = {}
     links: dict[str, tuple[int, int]] = {}
@@ -127,7 +127,7 @@ def open_pollers(
                 judge=Judge(device_rules(device), memory.counters(device.id)),
                 deadband=Deadband(_bands(device), round(config.samples.at_least_every_s * 1000)),
                 board=board,
-                take=take,
+                take=partial(take, device.id),
                 now_ms=clock.now_ms,
                 identity_ms=round(config.identity.every_s * 1000),
                 serial_number=memory.serial_number(device.id),
@@ -197,7 +197,7 @@ async def _remember(memory: Memory, pollers: Sequence[BusPoller]) -> None:
 async def _look_after(clock: Clock, board: Board, spool: Spool, config: AgentConfig) -> None:
     """Record steps of the clock, which a stepped one has not; let old lateness go."""
     watch = ClockWatch(clock.now_ms, lambda: time.monotonic_ns() // 1_000_000)
-    table = point_tables(config)[Lane.REGISTERS]
+    table = point_tables(config).lanes[Lane.REGISTERS][0]
     while True:
         await asyncio.sleep(GROUP_S)
         board.turn(clock.now_ms())

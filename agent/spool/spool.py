@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
@@ -59,7 +59,7 @@ class Spool:
         self.epoch = epoch or secrets.token_hex(16)
         self._tell: Callable[[Sequence[Written]], None] | None = None
         self._in_thread = in_thread
-        self._pending: dict[Lane, list[Pending]] = {lane: [] for lane in Lane}
+        self._pending: dict[Lane, dict[str, Pending]] = {lane: {} for lane in Lane}
         self._texts: WeakKeyDictionary[Shape, tuple[PointTable, ShapeTexts]] = WeakKeyDictionary()
         self._flushing = asyncio.Lock()
         self._failed: OutsideError | None = None
@@ -104,11 +104,9 @@ class Spool:
                 texts = self._texts[scan.shape] = (table, ShapeTexts(scan.shape, table))
             groups.extend(texts[1].groups(scan))
         happened = [event_text(event) for event in events]
-        parts = self._pending[lane]
-        if not parts or parts[-1].table.digest != table.digest:
-            parts.append(Pending(table))
-        parts[-1].groups += groups
-        parts[-1].events += happened
+        part = self._pending[lane].setdefault(table.digest, Pending(table))
+        part.groups += groups
+        part.events += happened
 
     async def flush(self) -> None:
         """Cut frames of all that was added, and return when they are durable.
@@ -122,10 +120,10 @@ class Spool:
         async with self._flushing:
             if self._failed is not None:
                 raise self._failed
-            pending = {lane: parts for lane, parts in self._pending.items() if parts}
+            pending = {lane: tuple(parts.values()) for lane, parts in self._pending.items() if parts}
             if not pending:
                 return
-            self._pending = {lane: [] for lane in Lane}
+            self._pending = {lane: {} for lane in Lane}
             try:
                 await self._make_durable(pending)
             except OutsideError as error:
@@ -146,7 +144,7 @@ class Spool:
         finally:
             self._lock.release()
 
-    async def _make_durable(self, pending: dict[Lane, list[Pending]]) -> None:
+    async def _make_durable(self, pending: Mapping[Lane, Sequence[Pending]]) -> None:
         """Append one group of frames, sync it, and only then account for it and tell of it."""
         with disk_errors(self._path):
             self.store.begin_epoch()

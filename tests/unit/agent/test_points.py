@@ -9,11 +9,12 @@ import pytest
 from agent.devices import open_sources
 from agent.modbus.decode import BlockDecoder
 from agent.modbus.plan import plan
-from agent.points import point_tables, register_points
+from agent.points import TABLE_ROWS, point_tables, register_points
 from config.agent import AgentConfig, Device, Modbus
 from config.loading import load_agent, load_profile, profile_digest, profile_ids
 from config.profile import ByteOrder, WordOrder
 from core.delivery.frames import Lane
+from core.delivery.messages import MAX_MESSAGE_BYTES, Table, encode
 
 CASES = Path(__file__).parents[2] / "cases" / "bad_configuration"
 CONFIG = """
@@ -43,18 +44,18 @@ def configured(tmp_path: Path) -> AgentConfig:
 
 def test_counters_travel_as_registers_and_gauges_as_samples(tmp_path: Path) -> None:
     tables = point_tables(configured(tmp_path))
-    assert [row.point for row in tables[Lane.REGISTERS].rows] == [
+    assert [row.point for row in tables.rows(Lane.REGISTERS)] == [
         "RCV.active_energy_import",
         "FUR.active_energy_import",
         "FUR.active_energy_export",
         "CEL-DC.dc_energy",
     ]
-    assert [row.point for row in tables[Lane.SAMPLES].rows][:2] == ["RCV.active_power", "FUR.voltage_l1n"]
-    assert tables[Lane.SAMPLES].rows[-1].point == "CEL-DC.oil"
+    assert [row.point for row in tables.rows(Lane.SAMPLES)][:2] == ["RCV.active_power", "FUR.voltage_l1n"]
+    assert list(tables.rows(Lane.SAMPLES))[-1].point == "CEL-DC.oil"
 
 
 def test_a_row_says_exactly_where_its_count_comes_from(tmp_path: Path) -> None:
-    rows = point_tables(configured(tmp_path))[Lane.REGISTERS].rows
+    rows = list(point_tables(configured(tmp_path)).rows(Lane.REGISTERS))
     rcv, dc = rows[0], rows[-1]
     assert (rcv.quantity, rcv.unit, rcv.scale, rcv.side) == (
         "active_energy_import",
@@ -70,8 +71,25 @@ def test_a_row_says_exactly_where_its_count_comes_from(tmp_path: Path) -> None:
 
 
 def test_the_same_configuration_has_the_same_table_digest(tmp_path: Path) -> None:
-    one, other = (point_tables(configured(tmp_path))[Lane.REGISTERS] for _ in range(2))
+    one, other = (point_tables(configured(tmp_path)).lanes[Lane.REGISTERS][0] for _ in range(2))
     assert one.digest == other.digest
+
+
+def test_a_large_site_has_tables_that_travel_as_one_message_each(tmp_path: Path) -> None:
+    device = "  - {{id: M-{n}, profile: abb_b23, modbus: {{host: h, port: 502, unit: {n}}}}}"
+    devices = "\n".join(device.format(n=n) for n in range(1, 221))
+    path = tmp_path / "agent.yaml"
+    path.write_text(f"{CONFIG[: CONFIG.index('devices:')]}devices:\n{devices}\n", encoding="utf-8")
+    tables = point_tables(load_agent(path))
+
+    samples = tables.lanes[Lane.SAMPLES]
+    assert [len(table.rows) <= TABLE_ROWS for table in samples] == [True] * 3
+    assert len(list(tables.rows(Lane.SAMPLES))) == 220 * 10
+    for table in samples:
+        assert len(encode(Table(digest=table.digest, points=table.rows))) < MAX_MESSAGE_BYTES / 2
+    for n in range(1, 221):
+        held = tables.of(Lane.SAMPLES, f"M-{n}").index
+        assert all(row.point in held for row in tables.rows(Lane.SAMPLES) if row.point.startswith(f"M-{n}."))
 
 
 def test_the_spool_stands_beside_the_configuration(tmp_path: Path) -> None:
@@ -184,7 +202,7 @@ def test_a_profile_of_ones_own_stands_beside_the_configuration_and_travels_by_it
     )
     path = tmp_path / "agent.yaml"
     path.write_text(CONFIG.replace("profile: abb_b23", "profile: ./meter_x.yaml"), encoding="utf-8")
-    rows = point_tables(load_agent(path))[Lane.REGISTERS].rows
+    rows = point_tables(load_agent(path)).rows(Lane.REGISTERS)
     assert [(row.point, row.profile) for row in rows if row.point.startswith("FUR")] == [
         ("FUR.active_energy_import", "meter_x")
     ]

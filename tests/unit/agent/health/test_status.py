@@ -164,7 +164,9 @@ async def test_what_waits_is_counted_and_its_growth_is_measured(agent: Agent) ->
     tables = point_tables(agent.config)
     shape = Shape((ENERGY,), (False,))
     for step in range(3):
-        agent.spool.add(Lane.REGISTERS, tables[Lane.REGISTERS], [Scan(shape, NOW_MS + step * 60_000, [step])])
+        agent.spool.add(
+            Lane.REGISTERS, tables.lanes[Lane.REGISTERS][0], [Scan(shape, NOW_MS + step * 60_000, [step])]
+        )
         await agent.spool.flush()
     agent.clock_s += 59
     assert (await agent.status.facts()).spool.bytes_per_day is None
@@ -187,7 +189,9 @@ async def test_what_waits_is_counted_and_its_growth_is_measured(agent: Agent) ->
 
 async def test_looking_at_a_spool_changes_nothing_and_survives_damage(agent: Agent) -> None:
     tables = point_tables(agent.config)
-    agent.spool.add(Lane.REGISTERS, tables[Lane.REGISTERS], [Scan(Shape((ENERGY,), (False,)), NOW_MS, [1])])
+    agent.spool.add(
+        Lane.REGISTERS, tables.lanes[Lane.REGISTERS][0], [Scan(Shape((ENERGY,), (False,)), NOW_MS, [1])]
+    )
     await agent.spool.close()
     (path,) = agent.config.spool.glob("*.frames")
     path.write_bytes(path.read_bytes() + b"SRN\x01 torn")
