@@ -72,6 +72,8 @@ class Lateness:
             if rest <= 0 and n:
                 if bucket < _FINE:
                     return bucket
+                if bucket == _BUCKETS - 1:
+                    return self.max
                 return min(self.max, _FINE + ((bucket - _FINE + 1) << _COARSE_SHIFT) - 1)
         return 0
 
