@@ -9,6 +9,7 @@ from agent.commands.doctor import doctor
 from agent.commands.init import init
 from agent.commands.probe import probe
 from agent.commands.run import run
+from agent.commands.scan import scan
 from agent.commands.status import status
 from agent.commands.watch import watch
 
@@ -21,3 +22,4 @@ app.command()(watch)
 app.command()(status)
 app.command()(doctor)
 app.command()(probe)
+app.command()(scan)

@@ -78,7 +78,7 @@ def diagnose(case: Case) -> Diagnosis:
             break
         options = [*hypotheses(case, world, now)]
         best = _best(case, world, now, options) or _best(case, world, now, pairs(case))
-        tried |= dict.fromkeys(f"{each.kind.value} {each.detail}" for each in options if each.level < 2)
+        tried |= dict.fromkeys(each.kind.value for each in options)
         if not best:
             findings.append(Finding((), now, (), ()))
             break
@@ -89,17 +89,16 @@ def diagnose(case: Case) -> Diagnosis:
         if len(best) == 1:
             world = candidates[0].applied(world)
         else:  # what several explain equally is asked no more, and not mended
-            world = replace(world, excused=world.excused | _explained(now, after))
+            world = replace(world, excused=world.excused | _in_doubt(case, now))
         now = evaluate(case, world)
     return Diagnosis(configured, now, world, tuple(findings), tuple(tried))
 
 
-def _explained(now: Evaluation, after: tuple[Evaluation, ...]) -> frozenset[str]:
-    """Points and relations that every candidate mends."""
-    bad = now.bad.intersection(*(now.bad - each.bad for each in after))
+def _in_doubt(case: Case, now: Evaluation) -> frozenset[str]:
+    """Points and kinds of relations that something speaks against."""
     broken = {relation.kind for relation in now.relations if relation.agrees is False}
     display = {"display"} if now.match is not None and now.match.agrees is False else set()
-    return bad | broken | display
+    return _suspects(case, now) | broken | display
 
 
 def _best(
@@ -137,11 +136,16 @@ def _suspects(case: Case, now: Evaluation) -> frozenset[str]:
 
 def _explains(option: Hypothesis, now: Evaluation, after: Evaluation) -> bool:
     """A 0 or a missing value explains nothing by itself, and no point may be spoilt."""
-    if after.bad - now.bad or now.good - after.good:
+    lost = now.good - after.good
+    if after.bad - now.bad or (lost and option.level != 0):
         return False
+    if 2 * len(lost) > len(now.good) or any(after.judged[name].sense is not Sense.ZERO for name in lost):
+        return False  # by chance a few words may look like a value where really there is a 0
     mended = now.bad - after.bad
     good = [name for name in mended if after.judged[name].sense is Sense.OK]
-    return not mended or 2 * len(good) >= len(mended)
+    if not mended:  # what only makes comparisons hold must make all of them hold
+        return after.against == 0
+    return 2 * len(good) >= len(mended)
 
 
 def _same(

@@ -10,8 +10,11 @@ from agent.tools.bands import Judged, Sense, Setup, judge
 from agent.tools.display import Display, Match, compare
 from agent.tools.relations import Relation, Seen, relations, step_relations
 from agent.tools.variants import AS_CONFIGURED, Entry, Number, Variant, Words, read_number
+from config.profile import WordOrder
 from core.metering.quantities import Quantity, Unit
 
+_CLOSE: Final = 0.002
+"""Values of one instant agree like this; those with another value's digits in them do not [1]."""
 ENERGIES: Final = (Quantity.ACTIVE_ENERGY_IMPORT, Quantity.DC_ENERGY)
 """Registers that a display is compared with, the first that the device has."""
 
@@ -140,10 +143,23 @@ def evaluate(case: Case, world: World, *, was_bad: frozenset[str] = frozenset())
     against += sum(relation.agrees is False for relation in counted)
     support = float(sum(judged[name].sense is Sense.OK for name in asked))
     support += 2 * sum(relation.agrees is True for relation in counted)
+    support += 0.5 * sum(relation.agrees is True and abs(relation.ratio - 1) < _CLOSE for relation in counted)
+    support += 0.1 * sum(
+        _has_digits(_variant(world, entry), entry, numbers[entry.name]) for entry in case.entries
+    )
     if match is not None and "display" not in world.excused:
         against += 2 * (match.agrees is False)
         support += 3 * (match.agrees is True) + match.proves_side
     return Evaluation(numbers, judged, tuple(found), match, against, support)
+
+
+def _has_digits(variant: Variant, entry: Entry, number: Number) -> bool:
+    """Whether a float is none of a few bits only, as one is whose low word is really a filler."""
+    register = variant.applied(entry.register)
+    if not number.words or not all(part.type.is_float for part in register.parts):
+        return False
+    low = -1 if register.word_order is WordOrder.MSW_FIRST else 0
+    return number.words[0][low] not in (0, 0xFFFF)
 
 
 def _variant(world: World, entry: Entry) -> Variant:

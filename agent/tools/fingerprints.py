@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from agent.modbus.decode import decode_value
 from agent.modbus.identity import PRODUCT, VENDOR
 from agent.modbus.plan import RegisterPoint
-from agent.tools.bands import Sense, Setup, judge, rated_voltage
+from agent.tools.bands import Sense, Setup, rated_voltage
 from agent.tools.evaluation import Case, World, evaluate
 from agent.tools.figures import short
 from agent.tools.variants import Entry, Words
@@ -138,8 +138,3 @@ def best(guesses: Iterable[Guess]) -> Iterator[Guess]:
     """Yield the best guess, and those that are as good: which it is cannot be told then."""
     ranked = sorted(guesses, key=lambda each: (-each.score, each.profile))
     yield from (each for each in ranked if each.score == ranked[0].score)
-
-
-def judge_is_known(entry: Entry) -> bool:
-    """Return whether a point's quantity has a band at all."""
-    return judge(entry.measure.quantity, 1.0, Setup()).sense is not Sense.OPEN

@@ -66,6 +66,8 @@ class Relation:
 def relations(seen: Mapping[str, Seen]) -> Iterator[Relation]:
     """Yield what holds, or does not, among values of one moment."""
     yield from _phases(seen)
+    yield from _without_voltage(seen)
+    yield from _factors(seen)
     yield from _volt_amperes(seen)
     yield from _direct(seen)
     yield from _frequency(seen)
@@ -103,6 +105,33 @@ def _phases(seen: Mapping[str, Seen]) -> Iterator[Relation]:
 
 def _kilo(watts: float, unit: str = "W") -> str:
     return f"{short(watts / 1000)} k{unit}"
+
+
+def _without_voltage(seen: Mapping[str, Seen]) -> Iterator[Relation]:
+    """No power flows where there is no voltage."""
+    power = _one(seen, Quantity.ACTIVE_POWER)
+    volts = [point for name, point in seen.items() if name.startswith("voltage") and point.value is not None]
+    if power is None or not power.value or not volts or any(point.value for point in volts):
+        return
+    names = (power.name, *(point.name for point in volts))
+    yield Relation("dead", names, False, f"no voltage, though {power.name} is {_kilo(power.value)}")
+
+
+def _factors(seen: Mapping[str, Seen]) -> Iterator[Relation]:
+    """The power factor is P over S."""
+    factor, power, apparent = (
+        _one(seen, quantity)
+        for quantity in (Quantity.POWER_FACTOR, Quantity.ACTIVE_POWER, Quantity.APPARENT_POWER)
+    )
+    if factor is None or power is None or apparent is None:
+        return
+    if not factor.value or not power.value or not apparent.value or abs(apparent.value) < _IDLE_VA:
+        return
+    ratio = abs(power.value / apparent.value / factor.value)
+    text = f"{power.name} / {apparent.name} = {short(abs(power.value / apparent.value))}, "
+    names = (factor.name, power.name, apparent.name)
+    agrees = True if abs(ratio - 1) <= NEAR else None  # some define it otherwise
+    yield Relation("factor", names, agrees, f"{text}{factor.name} {short(factor.value)}", ratio)
 
 
 def _volts(seen: Mapping[str, Seen]) -> tuple[list[Seen], float]:
@@ -278,7 +307,10 @@ def _holds_power(
     for value, watt in ((before.value, abs(power.value)), (after.value, watts)):
         if abs(value - watt) > 0.02 * watt:
             return
-    if after.value > before.value and _near(after.value - before.value, watts * elapsed_s / 3600, after.step):
+    expected = watts * elapsed_s / 3600
+    if after.value >= before.value and expected < 4 * after.step:
+        return  # whether it counts cannot be seen
+    if after.value > before.value and _near(after.value - before.value, expected, after.step):
         return  # it counts, so it is a register of few kWh by chance
     text = f"{before.name} {_kilo(before.value, 'Wh')} and {power.name} {_kilo(power.value)}"
     yield Relation(

@@ -29,7 +29,19 @@ _SHORT: Final = (
     ("dc_energy", "e_dc"),
     ("dc_power", "p_dc"),
 )
-_SENSES: Final = {Sense.NO_VALUE: "none", Sense.OPEN: "-", Sense.ZERO: "-"}
+_TRIALS: Final = {
+    "word order": "the other word and byte orders",
+    "address": "address -1 and +1",
+    "scale": "kW for W and kWh for Wh (1,000 times)",
+    "type": "signed, unsigned, float and decimal",
+    "function": "the other function",
+    "side": "the other side",
+    "CT ratio": "a larger CT",
+    "VT ratio": "another VT",
+    "kW for kWh": "power in place of energy",
+    "sides mixed": "sides mixed",
+}
+_SENSES: Final = {Sense.NO_VALUE: "n/a", Sense.OPEN: "-", Sense.ZERO: "-"}
 
 
 def short_name(name: str) -> str:
@@ -55,7 +67,7 @@ def head(report: Report) -> Iterator[str]:
     line = f"{examined.where}   {product}" + (f", serial {serial}" if serial else "")
     measured = examined.measured
     if measured is not None:
-        reply = f"reply {measured.p50_ms:.0f} ms (p99 {measured.p99_ms:.0f} ms)"
+        reply = f"reply {short(round(measured.p50_ms, 1))} ms (p99 {short(round(measured.p99_ms, 1))} ms)"
         line = f"{line}   {reply}" if len(line) + len(reply) + 3 <= WIDTH else f"{line}\n {reply}"
     yield from line.split("\n")
     if measured is not None:
@@ -78,10 +90,10 @@ def _paced(measured: Measured) -> str:
 def table(report: Report) -> Iterator[str]:
     """Yield every point: where, what was received, what it means, and whether that can be."""
     if report.alternative:
-        titles = f"{report.yours:>17}{'':5}{report.alternative:>17}"
+        titles = f" {report.yours:>17}{'':5}{report.alternative:>17}"
         yield f" {'addr':>5} {'point':<9} {'words received':<19}{titles}"
     else:
-        yield f" {'addr':>5} {'point':<9} {'words received':<19}{'value':>17}       why"
+        yield f" {'addr':>5} {'point':<9} {'words received':<19} {'value':>17}      why"
     for row in report.rows:
         yield from _row(row)
     yield ""
@@ -93,9 +105,9 @@ def _row(row: Row) -> Iterator[str]:
         words = " ".join(f"{word:04X}" for word in (parts[at] if at < len(parts) else ()))
         line = f" {address:>5} {short_name(row.name) if at == 0 else '  +':<9} {words:<19}"
         if at == 0:
-            line += f"{_value(row.number, row.unit):>17} {_sense(row.judged):<4}"
+            line += f" {_value(row.number, row.unit):>17} {_sense(row.judged):<3}"
             if row.other is not None and row.other_judged is not None:
-                line += f"{_value(row.other, row.unit):>17} {_sense(row.other_judged)}"
+                line += f" {_value(row.other, row.unit):>17} {_sense(row.other_judged)}"
             else:
                 line += f"  {row.judged.band}" if row.number.read else "  refused"
         yield line.rstrip()
@@ -120,22 +132,31 @@ def tail(report: Report, kept: str = "") -> Iterator[str]:
         yield from _finding(report, told)
         yield ""
     if not report.told:
-        yield from _wrapped("good   ", report.agreeing or ("every value is where it can be",))
-    yield from _wrapped("NOT CHECKED HERE  ", report.unchecked, indent=7)
+        yield from wrapped("good   ", report.agreeing or ("every value is where it can be",))
+    yield from wrapped("NOT CHECKED HERE  ", report.unchecked, indent=7)
     if kept:
         yield f" kept  {kept}"
     yield report.verdict
 
 
 def _finding(report: Report, told: Told) -> Iterator[str]:
-    yield from _wrapped("FOUND  ", (told.headline,))
-    yield from _wrapped(" why   ", told.why)
-    if report.diagnosis.tried and not told.kinds:
-        yield from _wrapped("       ", (f"Tried: {', '.join(report.diagnosis.tried)}.",))
-    yield from _wrapped(" fix   ", (*told.fix, "then run this probe again"))
+    yield from wrapped("FOUND  ", (told.headline,))
+    yield from wrapped(" why   ", told.why)
+    if tried := _tried(report, told):
+        yield from wrapped("       ", (tried,))
+    yield from wrapped(" fix   ", (*told.fix, "then run this probe again"))
 
 
-def _wrapped(label: str, texts: Iterable[str], *, indent: int | None = None) -> Iterator[str]:
+def _tried(report: Report, told: Told) -> str:
+    """The other mistakes that were looked for."""
+    kinds = [kind for kind in report.diagnosis.tried if kind not in told.kinds]
+    if not kinds or "serial number" in told.kinds:
+        return ""
+    return f"Tried{' too' if told.kinds else ''}: {', '.join(_TRIALS[kind] for kind in kinds)}: none fits."
+
+
+def wrapped(label: str, texts: Iterable[str], *, indent: int | None = None) -> Iterator[str]:
+    """Yield texts under a label, each from a new line, broken before column 80."""
     rest = " " * (len(label) if indent is None else indent)
     for at, text in enumerate(texts):
         first = label if at == 0 else rest
@@ -152,12 +173,12 @@ def _wrapped(label: str, texts: Iterable[str], *, indent: int | None = None) -> 
 def silent(found: Silent) -> Iterator[str]:
     """Yield the fault of a device that does not answer, and what else on its bus does."""
     error = found.fault
-    yield from _wrapped("FAULT  ", (f"{found.device.id} ({found.where}): {error.what}",))
+    yield from wrapped("FAULT  ", (f"{found.device.id} ({found.where}): {error.what}",))
     if error.evidence:
-        yield from _wrapped(" seen  ", (error.evidence, *_others(found)))
+        yield from wrapped(" seen  ", (error.evidence, *_others(found)))
     if error.cause:
-        yield from _wrapped(" cause ", (error.cause,))
-    yield from _wrapped(" do    ", (_advice(found), *((error.next,) if error.next else ())))
+        yield from wrapped(" cause ", (error.cause,))
+    yield from wrapped(" do    ", (_advice(found), *((error.next,) if error.next else ())))
     yield "exit 3: it does not answer, so nothing could be checked"
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final
 
 from agent.modbus.bus import Bus, RefusedError
@@ -171,10 +173,8 @@ async def _knock(asker: Asker, within_s: float) -> FoundUnit:
 
 
 async def _recognise(asker: Asker, found: FoundUnit, profiles: tuple[Profile, ...]) -> None:
-    try:
-        found.objects = await read_identification(asker.bus.ask, asker.unit)
-    except OutsideError:
-        found.objects = {}
+    with suppress(OutsideError):  # many know nothing of 43/14, and some then say nothing at all
+        found.objects = await read_identification(partial(asker.bus.ask, within_s=_FIRST_S), asker.unit)
     named = by_identification(profiles, found.objects)
     if len(named) == 1:
         found.guesses = tuple(named)

@@ -61,6 +61,7 @@ class Told:
     kinds: tuple[str, ...]
 
 
+_MOST_TOLD: Final = 4
 _OF_PROFILE: Final = {Kind.ORDER, Kind.ADDRESS, Kind.SCALE, Kind.TYPE, Kind.FUNCTION, Kind.HOLDS_POWER}
 """Mistakes that stand in a profile."""
 
@@ -270,10 +271,10 @@ def _nothing_fits(case: Case, diagnosis: Diagnosis, finding: Finding) -> Told:
 
 
 def _several_fit(case: Case, finding: Finding, place: Place, kinds: tuple[str, ...]) -> Told:
-    heads = [headline(case, each, finding.before) for each in finding.candidates]
-    fixes = [fix for each in finding.candidates for fix in [*_fix(case, each, place)][:1]]
+    heads = [headline(case, each, finding.before) for each in finding.candidates[:_MOST_TOLD]]
+    fixes = [[*_fix(case, each, place)][-1] for each in finding.candidates[:_MOST_TOLD]]
     return Told(
-        f"{len(heads)} explanations fit equally, this probe cannot choose",
+        f"{len(finding.candidates)} explanations fit equally, this probe cannot choose",
         (*_why(case, finding, finding.after[0]), *(f"{at}. {head}" for at, head in enumerate(heads, 1))),
         (*_tell_apart(case, finding), *(f"{at}. {fix}" for at, fix in enumerate(fixes, 1))),
         kinds,

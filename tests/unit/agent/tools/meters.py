@@ -27,7 +27,8 @@ class Flow:
         return math.sqrt(3) * self.line_v * self.amperes * self.cosine
 
     def after(self, seconds: float) -> Flow:
-        return replace(self, energy_kwh=self.energy_kwh + self.watts * seconds / 3_600_000)
+        counted = max(self.watts, 0.0) * seconds / 3_600_000
+        return replace(self, energy_kwh=self.energy_kwh + counted)
 
     def value(self, name: str, quantity: Quantity) -> float:
         """Return a point's value in the quantity's base unit."""
@@ -43,6 +44,8 @@ class Flow:
             return self.energy_kwh * 1000
         if quantity.kind is Kind.COUNTER:
             return self.energy_kwh * 210 if "import" in quantity.value or "apparent" in quantity.value else 0.0
+        if quantity is Quantity.DC_CURRENT:
+            return self.watts / (self.line_v * 0.082)
         if quantity is Quantity.TEMPERATURE:
             return 31.0
         return {
