@@ -142,7 +142,8 @@ class _Endpoint:
                 facts = await self._tell()
                 return _answer(HTTPStatus.OK, facts.model_dump_json(), type="application/json")
             case b"/metrics":
-                return _answer(HTTPStatus.OK, metrics_text(await self._tell()), type=CONTENT_TYPE)
+                text = await asyncio.to_thread(metrics_text, await self._tell())  # lets the polling go on
+                return _answer(HTTPStatus.OK, text, type=CONTENT_TYPE)
         return _answer(HTTPStatus.NOT_FOUND, "/metrics or /status\n")
 
 

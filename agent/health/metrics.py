@@ -49,7 +49,9 @@ def _agent(facts: Facts) -> Iterator[Metric]:
         ("agent", "site", "version"),
         [((facts.agent, facts.site, facts.version), 1)],
     )
-    yield _gauge("start_time_seconds", "Since 1970 UTC.", (), [((), facts.started_ms / 1000)])
+    yield _gauge(
+        "start_time_seconds", "When the agent started, since 1970 UTC.", (), [((), facts.started_ms / 1000)]
+    )
     late = facts.lateness_ms
     yield _gauge(
         "lateness_seconds",

@@ -14,10 +14,12 @@ import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from agent.health.metrics import families
 from config.agent import AgentConfig
 from config.hq import HqConfig
 from config.profile import Profile
 from seiren import app
+from tests.unit.agent.health.material import bad_night
 
 PAGE = Path(__file__).parents[2] / "docs/reference.md"
 
@@ -94,3 +96,16 @@ def test_arguments_and_options(name: str) -> None:
         for parameter in COMMANDS[name].params
         if not parameter.hidden and parameter.name != "help"
     }
+
+
+def test_each_metric_is_described_as_it_is() -> None:
+    rows = re.findall(r"^\| `(seiren_agent_\w+)` \| (\w+) \| (.*?) ?\|", section("Metrics"), re.M)
+    described = [(name, kind, set(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows]
+    assert described == [
+        (
+            metric.name + ("_total" if metric.type == "counter" else ""),
+            metric.type,
+            {label for sample in metric.samples for label in sample.labels},
+        )
+        for metric in families(bad_night())
+    ]
