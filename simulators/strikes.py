@@ -8,7 +8,7 @@ from random import Random
 from types import MappingProxyType
 
 from config.loading import AgentConfig
-from core.timeline import Interval
+from core.timeline import HALF_HOUR_MS, Interval
 from simulators.modbus.faults import Fault
 
 SAFE_SHARE = (0.1, 0.9)
@@ -18,21 +18,24 @@ _MINUTE_MS = 60_000
 
 LASTING_MIN: Mapping[Fault, int | None] = MappingProxyType(
     {
-        Fault.METER_SILENT: 45,
-        Fault.GATEWAY_BUSY: 45,
-        Fault.GARBLED_REPLIES: 45,
-        Fault.LATE_REPLIES: 25,
+        Fault.METER_SILENT: 12,
+        Fault.GATEWAY_BUSY: 12,
+        Fault.GARBLED_REPLIES: 12,
+        Fault.LATE_REPLIES: 12,
         Fault.NO_VALUE: 90,
         Fault.FROZEN_REGISTER: 180,
-        Fault.REGISTER_DIP: 25,
+        Fault.REGISTER_DIP: 12,
         Fault.WORD_ORDER_SWAPPED: 90,
         Fault.REGISTER_RESET: None,
     }
 )
 """Faults of a meter that make sense in a month, and how long they last [min]; None: to its end.
 
-Short where each request may wait for its deadline, because time stands still meanwhile.
+Short where a request waits for its deadline, because time stands still meanwhile.
 """
+
+_BEFORE_MS = 5 * _MINUTE_MS
+"""Each begins so long before a half-hour, so that it strikes the readings of a boundary [ms]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ def strikes(
         if name in LASTING_MIN:
             fault = Fault(name)
             random = Random(f"{seed}/{number}/{fault}")
-            from_ms = moment(interval, random)
+            from_ms = moment(interval, random) // HALF_HOUR_MS * HALF_HOUR_MS - _BEFORE_MS
             lasting_min = LASTING_MIN[fault]
             until_ms = None if lasting_min is None else from_ms + lasting_min * _MINUTE_MS
             found.append(Strike(fault, random.choice(meters), from_ms, until_ms))
