@@ -67,7 +67,7 @@ LINE_CASES: Mapping[str, Case] = {
     "M7-transaction": Case(Fault.WRONG_TRANSACTION, {}),
     "M7-earlier": Case(Fault.EARLIER_REPLY, {}),
 }
-PACED = {
+PACED: Mapping[str, tuple[Fault, Mapping[str, Any]]] = {
     "M14-gap": (Fault.NEEDS_GAP, {"gap_ms": 30.0}),
     "M14-settle": (Fault.NEEDS_SETTLE, {"settle_ms": 120.0}),
 }
