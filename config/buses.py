@@ -132,19 +132,17 @@ def _unit_problems(placed: Placed, gateways: Mapping[str, Gateway | None]) -> It
 
 def _gateways_twice(gateways: Mapping[str, Gateway | None]) -> Iterator[Problem]:
     """Gateways with one address."""
-    seen: dict[tuple[str, int], str] = {}
+    seen: dict[tuple[str, int], tuple[str, Gateway]] = {}
     for name, gateway in gateways.items():
         if gateway is None or not gateway.is_placed:
             continue
-        other = seen.setdefault(gateway.place, name)
+        other, first = seen.setdefault(gateway.place, (name, gateway))
         if other == name:
             continue
-        framings = {gateways[each].wire for each in (name, other)}  # type: ignore[union-attr]
+        one_bus = f"{other} and {name} are one bus."
         yield Problem(
             ("gateways", name),
-            f"Two framings on one socket: {other} and {name} are one bus."
-            if len(framings) > 1
-            else f"{other} and {name} are one bus.",
+            one_bus if first.wire == gateway.wire else f"Two framings on one socket: {one_bus}",
             evidence=gateway.link().where,
             cause="requests of one would be read as replies of the other",
             next=f"remove {name}, and write gateway: {other} at its devices",
