@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import struct
 from decimal import Decimal
+from functools import lru_cache
 from math import floor, log10, ulp
 from typing import Final
 
@@ -42,22 +43,32 @@ def count_of_float(value: float, *, single: bool) -> Count | None:
     return canonical_count(Decimal(_shortest_single(value) if single else repr(value)))
 
 
-def text_of_float(value: float, *, single: bool) -> str:
-    """Return the count of a float register as JSON, ``null`` for NaN and Inf: fast where it can be.
-
-    The text is that of `count_of_float`, which settles what lies outside the plain cases.
+def text_of_double(value: float) -> str:
+    """Return the count of a 64-bit float as JSON, ``null`` for NaN and Inf; it is that of `count_of_float`.
 
     Examples
     --------
-    >>> text_of_float(0.10000000149011612, single=True), text_of_float(1523.0, single=False)
+    >>> text_of_double(0.1), text_of_double(1523.0)
+    ('0.1', '1523')
+    """
+    if 1e-3 <= abs(value) < _PLAIN_LIMIT:
+        return f"{value:.0f}" if value.is_integer() else repr(value)
+    return _any_text(value, single=False)
+
+
+@lru_cache(maxsize=16_384)  # meters show the same few voltages and powers again and again
+def text_of_single(value: float) -> str:
+    """Return the count of a 32-bit float as JSON, ``null`` for NaN and Inf; it is that of `count_of_float`.
+
+    Examples
+    --------
+    >>> text_of_single(0.10000000149011612), text_of_single(1523.0)
     ('0.1', '1523')
     """
     size = abs(value)
     if 1e-3 <= size < _PLAIN_LIMIT:
         if value.is_integer():
             return f"{value:.0f}"
-        if not single:
-            return repr(value)
         # the fewest digits that lie within half the distance to the next 32-bit float
         ten = _TENS[floor(log10(size)) + 3]
         eight, half = size * ten, ulp(size) * _HALF_SINGLE * ten
@@ -75,6 +86,10 @@ def text_of_float(value: float, *, single: bool) -> str:
                     return f"{value:.8g}"
         elif off > half:
             return f"{value:.9g}"
+    return _any_text(value, single=True)
+
+
+def _any_text(value: float, *, single: bool) -> str:
     count = count_of_float(value, single=single)
     if isinstance(count, Decimal):
         return decimal_text(count)

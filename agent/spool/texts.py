@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
-from typing import NamedTuple
+from itertools import repeat
+from typing import Any, NamedTuple
 
-from agent.counts import text_of_float
-from agent.readings import Scan, Shape, Value
-from core.delivery.payload import decimal_text, group_form
+from agent.counts import text_of_double, text_of_single
+from agent.readings import Scan, Shape
+from core.delivery.payload import BAD, decimal_text, group_form
 from core.delivery.tables import PointTable
 from core.errors import WireError
 
 FRAME_READINGS = 1_000
 """Most readings in one frame [1]."""
 
-_WHOLE = {int}
+_PLAIN = {int, float}
+_NO_VALUE = f"null,{BAD}"
 
 
 class Group(NamedTuple):
@@ -48,12 +50,12 @@ class ShapeTexts:
                 raise WireError("reading of a point that is not in its table", where=point)
         numbers = [table.index[point] for point in shape.points]
         self._short = len(numbers) <= FRAME_READINGS
-        self._whole = group_form(numbers, "%d")
-        self._any = group_form(numbers, "%s")
+        self._numbers = numbers
+        self._kinds: tuple[type, ...] = ()
+        self._form, self._floats = "", list[tuple[int, Callable[[float], str]]]()  # for values of these kinds
+        self._any = group_form(zip(numbers, repeat("%s"), strict=False))
         self._starts = [f"[{number}," for number in numbers]
-        self._singles = shape.singles
-        self._last: list[float | None] = [None] * len(numbers)
-        self._texts = [""] * len(numbers)
+        self._text_of = [text_of_single if single else text_of_double for single in shape.singles]
 
     def groups(self, scan: Scan) -> Iterator[Group]:
         """Yield a scan's readings: one group, but for a block that is larger than a frame.
@@ -67,10 +69,7 @@ class ShapeTexts:
         if len(values) != n:
             raise WireError("a scan that has not its shape", evidence=f"{len(values)} values, {n} points")
         if scan.taken is None and self._short:
-            if scan.qualities is None and set(map(type, values)) == _WHOLE:
-                yield Group(scan.time_ms, n, self._whole % (scan.time_ms, *values))
-            else:
-                yield Group(scan.time_ms, n, self._any % (scan.time_ms, *self._counts(scan)))
+            yield Group(scan.time_ms, n, self._whole(scan))
             return
         counts = self._counts(scan)
         taken = range(n) if scan.taken is None else scan.taken
@@ -79,32 +78,47 @@ class ShapeTexts:
             texts = ",".join([f"{self._starts[at]}{counts[at]}]" for at in part])
             yield Group(scan.time_ms, len(part), f"[{scan.time_ms},[{texts}]]")
 
+    def _whole(self, scan: Scan) -> str:
+        """The group of a whole scan; nearly all are good ints and floats, of the kinds of the last one."""
+        if scan.qualities is None:
+            kinds = tuple(map(type, scan.values))
+            if kinds == self._kinds or self._learn(kinds):
+                if not self._floats:
+                    return self._form % (scan.time_ms, *scan.values)
+                counts: list[Any] = [*scan.values]
+                for at, text_of in self._floats:
+                    text = text_of(counts[at])
+                    counts[at] = _NO_VALUE if text == "null" else text
+                return self._form % (scan.time_ms, *counts)
+        return self._any % (scan.time_ms, *self._counts(scan))
+
+    def _learn(self, kinds: tuple[type, ...]) -> bool:
+        """Make the form for values of such kinds; tell whether there is one."""
+        if not _PLAIN.issuperset(kinds):
+            return False
+        self._kinds = kinds
+        self._floats = [(at, self._text_of[at]) for at, kind in enumerate(kinds) if kind is float]
+        counts = ("%d" if kind is int else "%s" for kind in kinds)
+        self._form = group_form(zip(self._numbers, counts, strict=True))
+        return True
+
     def _counts(self, scan: Scan) -> list[str]:
         """Each count with its quality, as they stand in an entry."""
         texts: list[str] = []
-        last = self._last
         for at, value in enumerate(scan.values):
-            if value.__class__ is float:
-                if value == last[at]:
-                    texts.append(self._texts[at])
-                else:
-                    text = text_of_float(value, single=self._singles[at])
-                    text = "null,2" if text == "null" else text
-                    self._last[at], self._texts[at] = value, text
-                    texts.append(text)
+            if isinstance(value, float):
+                text = self._text_of[at](value)
+                texts.append(_NO_VALUE if text == "null" else text)
+            elif value is None:
+                texts.append(_NO_VALUE)
+            elif value.__class__ is int:
+                texts.append(str(value))
+            elif isinstance(value, Decimal):
+                texts.append(decimal_text(value))
             else:
-                texts.append(str(value) if value.__class__ is int else _odd_text(value))
+                raise WireError("a value that is no count", evidence=repr(value)[:80])
         if scan.qualities is not None:
             for at, quality in enumerate(scan.qualities):
-                if quality and not texts[at].startswith("null"):
+                if quality and texts[at] is not _NO_VALUE:
                     texts[at] += f",{quality}"
         return texts
-
-
-def _odd_text(value: Value) -> str:
-    """A value that is neither a plain int nor a float."""
-    if value is None:
-        return "null,2"
-    if isinstance(value, Decimal):
-        return decimal_text(value)
-    raise WireError("a value that is no count", evidence=repr(value)[:80])

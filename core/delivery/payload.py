@@ -77,15 +77,20 @@ def payload_of(groups: Iterable[str], events: Iterable[str] = ()) -> str:
     return f"[{','.join((*groups, *events))}]"
 
 
-def group_form(numbers: Sequence[int], count: str) -> str:
-    """Return the %-form of a group, to be filled with its time [ms] and one count for each number.
+def group_form(entries: Iterable[tuple[int, str]]) -> str:
+    """Return the %-form of a group, to be filled with its time [ms] and its counts.
+
+    Parameters
+    ----------
+    entries
+        Number of each point, and how its count is written: ``%d`` or ``%s``.
 
     Examples
     --------
-    >>> group_form([0, 1], "%d") % (1709218800000, 61205023, 118402)
-    '[1709218800000,[[0,61205023],[1,118402]]]'
+    >>> group_form([(0, "%d"), (1, "%s")]) % (1709218800000, 61205023, "null,2")
+    '[1709218800000,[[0,61205023],[1,null,2]]]'
     """
-    return "[%d,[" + ",".join(f"[{number},{count}]" for number in numbers) + "]]"
+    return "[%d,[" + ",".join(f"[{number},{count}]" for number, count in entries) + "]]"
 
 
 def encode_payload(readings: Iterable[TakenReading], table: PointTable, events: Sequence[Event] = ()) -> str:
