@@ -70,8 +70,9 @@ class Unanswered:
 def _neighbours(request: ReadRequest) -> list[ReadRequest]:
     """Return requests for nearly the same registers, shorter ones first: what lies beyond may not exist."""
     step, most = (1, MAX_WORDS) if request.function > 2 else (8, MAX_BITS)
-    most = min(most, 0x10000 - request.address)
     shorter = range(request.count - step, 0, -step)
     longer = range(request.count + step, most + 1, step)
-    counts = [*shorter, *longer][:_CANDIDATES] or [1]
-    return [ReadRequest(request.unit, request.function, request.address, count) for count in counts]
+    return [
+        ReadRequest(request.unit, request.function, min(request.address, 0x10000 - count), count)
+        for count in [*shorter, *longer][:_CANDIDATES]
+    ]

@@ -77,5 +77,5 @@ class UnitTiming:
         return 1000 * ranked[int(share * (len(ranked) - 1))] if ranked else 0.0
 
     def _settle(self) -> None:
-        slow_s = self.percentile_ms(0.99) / 1000
-        self.deadline_s = min(self._longest_s, max(SHORTEST_S, _MARGIN * slow_s))
+        # By the slowest, not a percentile: a unit's one long block may be a small share of its requests.
+        self.deadline_s = min(self._longest_s, max(SHORTEST_S, _MARGIN * max(self._window)))
