@@ -8,6 +8,7 @@ import struct
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,6 +60,7 @@ PAIRS = tuple(captured())
 READS = tuple(pair for pair in PAIRS if pair.function in (1, 2, 3, 4))
 
 
+@cache
 def every_register(request: ReadRequest) -> BlockDecoder:
     """A decoder that takes each register, or each bit, for a value."""
     kind = ValueType.BIT if request.function < 3 else ValueType.UINT16
@@ -75,6 +77,7 @@ def frames(payload: bytes) -> Iterator[tuple[int, bytes]]:
         payload = payload[6 + length :]
 
 
+@cache
 def fate(pair: Pair) -> str:
     """What becomes of a reply; what was decoded is compared with the bytes of its frame."""
     verdict = Mbap.judge(pair.reply, pair.request, pair.number)
@@ -92,6 +95,11 @@ def fate(pair: Pair) -> str:
     else:
         assert values == [body[2 + at // 8] >> at % 8 & 1 for at in range(pair.request.count)]
     return "decoded"
+
+
+@cache
+def answered() -> tuple[Pair, ...]:
+    return tuple(pair for pair in READS if fate(pair) == "decoded")
 
 
 def test_every_captured_reply_is_decoded_or_refused_with_a_reason() -> None:
@@ -119,8 +127,7 @@ def test_captured_requests_to_write_are_none_that_can_be_sent() -> None:
 
 
 def test_no_captured_reply_answers_another_request() -> None:
-    answered = [pair for pair in READS if pair.number and fate(pair) == "decoded"]
-    for pair in answered:
+    for pair in answered():
         request = pair.request
         others = [
             replace(request, unit=request.unit % 255 + 1),
@@ -136,8 +143,7 @@ def test_no_captured_reply_answers_another_request() -> None:
 
 def test_a_captured_reply_that_is_cut_off_or_changed_in_its_head_is_never_decoded() -> None:
     dice = random.Random(20_261_124)
-    answered = [pair for pair in READS if pair.number and fate(pair) == "decoded"]
-    for pair in dice.sample(answered, 400):
+    for pair in dice.sample(answered(), 400):
         first = next(iter(frames(pair.reply)))
         if first[0] != pair.number:
             continue

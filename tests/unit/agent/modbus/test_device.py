@@ -313,6 +313,12 @@ async def test_a_power_of_ten_that_changes_changes_no_count_and_is_told() -> Non
     assert await read(source) == {"power": (50_000, GOOD)}
     assert source.happened == []
 
+    meter.registers[45] = 0x8000
+    await read(source)
+    meter.registers[45] = 2  # it changed while nothing could be seen
+    await read(source)
+    assert [(event["was"], event["is"]) for event in source.happened] == [(1, 2)]
+
 
 # functions 1 to 4
 
@@ -352,6 +358,11 @@ async def test_a_device_says_who_it_is_by_its_registers_and_by_43_14() -> None:
     meter.identification = [OBJECTS]
     source = device(meter, identity=TEXTS)
     assert await source.identify() == Identity("ABC", "B44-D", "1 0", "123456789")
+    assert [each for each in meter.asked if isinstance(each, ReadRequest)] == [
+        ReadRequest(1, 3, 70, 2),
+        ReadRequest(1, 3, 80, 4),
+        ReadRequest(1, 4, 90, 2),
+    ]
 
 
 @pytest.mark.parametrize("nothing", ["0000", "ffff"])
@@ -496,7 +507,8 @@ async def test_a_model_that_moved_is_found_again_and_nothing_is_read_where_it_wa
         memory((40_000, "53756e53 00cb0010")),  # the model, but too short to hold the value
         dict.fromkeys(range(0x10000), 1) | memory((40_000, "53756e53")),  # models of 1 register for ever
         sunspec(40_000, model=204),
-        sunspec(65_500 - 70) | memory((65_534, "00cb0069")),
+        memory((40_000, "53756e53 ffff0001 0000 00cb0069")),  # nothing comes after the end
+        memory((40_000, "53756e53 0001639c"), (65_504, "00cb0069")),  # it ends beyond the last register
     ],
 )
 async def test_where_no_walk_leads_to_the_model_no_point_has_a_value_and_the_walk_is_short(
@@ -514,6 +526,18 @@ async def test_where_no_walk_leads_to_the_model_no_point_has_a_value_and_the_wal
     meter.registers = found | memory((meter_model(found) + 46, "00000007"))
     meter.time_ms += FIRST_PAUSE_MS
     assert await read(source) == {"energy": (7, GOOD)}
+
+
+async def test_a_walk_over_zeros_is_over_at_once() -> None:
+    meter = Meter(dict.fromkeys(range(0x10000), 0) | memory((40_000, "53756e53")))
+    assert await read(sunspec_device(meter)) == {"energy": (None, BAD)}
+    assert meter.reads == [(40_000, 2), (40_002, 2)]
+
+
+async def test_a_text_beyond_the_last_register_is_none() -> None:
+    models = memory((0, "53756e53 0007ffaa"), (0xFFAE, "00010002"), (0xFFB2, "00cb0040"))
+    source = sunspec_device(Meter(models), identity={"serial_number": {"address": 80, "words": 16}})
+    assert await source.identify() is None
 
 
 async def test_the_common_model_says_who_the_device_is() -> None:

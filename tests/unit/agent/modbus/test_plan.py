@@ -98,7 +98,7 @@ def partitions(items: list[RegisterPoint]) -> Iterator[list[list[RegisterPoint]]
             yield [*rest[:at], [items[0], *rest[at]], *rest[at + 1 :]]
 
 
-@given(some_points(most=6, furthest=60), st.integers(0, 12), st.integers(28, 40), st.integers(0, 70))
+@given(some_points(most=5, furthest=50), st.integers(0, 12), st.integers(28, 40), st.integers(0, 70))
 def test_there_is_no_way_with_fewer_requests(
     points: list[RegisterPoint], gap: int, limit: int, never: int
 ) -> None:
@@ -114,6 +114,12 @@ def test_there_is_no_way_with_fewer_requests(
 
     fewest = min(len(each) for each in partitions(points) if all(map(allowed, each)))
     assert len(plan(points, gap=gap, limit=limit, forbidden=[(never, never)])) == fewest
+
+
+def test_a_hole_under_a_value_keeps_nothing_apart() -> None:
+    under = Hole(3, 0, 2)
+    (block,) = plan([point("a", 0), point("b", 2), point("c", 6)], gap=16, limit=125, holes=[under])
+    assert (block.address, block.count) == (0, 8)
 
 
 def test_gaps_up_to_the_limit_are_read_along() -> None:
