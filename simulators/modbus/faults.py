@@ -82,7 +82,9 @@ KINDS: Mapping[Fault, Kind] = MappingProxyType(
         Fault.EARLIER_REPLY: _kind("the reply to the request before this one"),
         Fault.NO_VALUE: _registers("all registers say that there is no value"),
         Fault.FROZEN_REGISTER: _registers("energy stands still while power flows"),
-        Fault.REGISTER_ROLLOVER: _registers("energy is about to start again from 0", left=100),
+        Fault.REGISTER_ROLLOVER: _registers(
+            "energy is about to start again from 0, at its width or another count", left=100, at=0
+        ),
         Fault.REGISTER_RESET: _registers("energy starts again from 0"),
         Fault.METER_REPLACED: _registers(
             "another meter: serial number and register", serial="SIM-0002", opening=4711

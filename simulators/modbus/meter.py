@@ -86,7 +86,8 @@ class Memory:
     def __init__(self, meter: Meter, time_ms: int) -> None:
         self.meter = meter
         self._cells = sorted(
-            (address * meter.step, len(encoder(time_ms)), encoder) for address, encoder in meter.registers.items()
+            (address * meter.step, len(encoder(time_ms)), encoder)
+            for address, encoder in meter.registers.items()
         )
         self._readable = _readable(self._cells, meter.longest_gap)
         self._plans: dict[tuple[int, int], _Plan | None] = {}

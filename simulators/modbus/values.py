@@ -50,7 +50,8 @@ def _counted(cell: Cell, value: float, time_ms: int, switch: Switch) -> float:
         case Fault.METER_REPLACED:
             return kind(how["opening"]) + since
         case Fault.REGISTER_ROLLOVER:
-            return (cell.modulus - kind(how["left"]) + since) % cell.modulus
+            end = kind(how["at"]) or cell.modulus
+            return (end - kind(how["left"]) + since) % end
         case Fault.REGISTER_DIP:
             return kind(0)
         case Fault.REGISTER_BACK:

@@ -122,7 +122,7 @@ async def test_faults_of_registers_act_on_counters_alone_and_pass(
         assert as_values(await client.words(0, 22))["energy"] == 11_800
 
 
-async def test_a_register_rolls_over_at_its_own_width() -> None:
+async def test_a_register_rolls_over_at_its_width_or_where_it_is_told() -> None:
     time = Time()
     async with served(time) as (line, client):
         line.of(1).set(Fault.REGISTER_ROLLOVER, from_ms=0, left=10)
@@ -132,6 +132,9 @@ async def test_a_register_rolls_over_at_its_own_width() -> None:
         assert await client.words(20, 2) == (0, 1)
         time.ms = 9000
         assert await client.words(20, 2) == (9999, 9999)
+        line.of(1).set(Fault.REGISTER_ROLLOVER, from_ms=0, left=10, at=5000)
+        time.ms = 13_500
+        assert struct.unpack(">d", struct.pack(">4H", *await client.words(6, 4))) == (3.5,)
 
 
 async def test_no_value_is_as_wide_as_its_type_and_no_wider() -> None:

@@ -196,7 +196,7 @@ async def test_tls_demands_a_certificate_that_it_knows(certificates: Path) -> No
         certificates / "server.pem", certificates / "server.key", clients_ca=certificates / "client.pem"
     )
     context = ssl.create_default_context(cafile=certificates / "server.pem")
-    async with serve_meters({1: some_meter()}, port=0, now_ms=NOW.get, tls=tls) as line:
+    async with asyncio.timeout(10), serve_meters({1: some_meter()}, port=0, now_ms=NOW.get, tls=tls) as line:
         frame = struct.pack(">HHHB", 9, 0, 6, 1) + read(200, 1)
         with pytest.raises((ssl.SSLError, ConnectionError, asyncio.IncompleteReadError)):
             reader, writer = await asyncio.open_connection("127.0.0.1", line.port, ssl=context)
