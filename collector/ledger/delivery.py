@@ -216,4 +216,4 @@ def _agent_event(event: Event, now_ms: int) -> tuple[str, int, str]:
     time_ms = event.get("time_ms")
     if not isinstance(time_ms, int) or not 0 <= time_ms < 2**53:
         time_ms = now_ms
-    return kind, time_ms, json.dumps(event, sort_keys=True)
+    return kind, time_ms, json.dumps(event, sort_keys=True, default=str)  # a fraction is exact text

@@ -190,7 +190,7 @@ def test_an_epoch_belongs_to_the_topic_it_first_came_on(ledger: Ledger) -> None:
 
 
 def test_agents_events_are_kept_once(ledger: Ledger) -> None:
-    payload = '[{"event":"clock_step","time_ms":' + str(T0) + ',"by_ms":400,"text":"\\ud800"}]'
+    payload = '[{"event":"clock_step","time_ms":' + str(T0) + ',"by_ms":400.5,"text":"\\ud800"}]'
     for _ in range(2):
         commit(ledger, table(), data(raw_frame(0, payload)))
     with ledger.reading() as connection:
