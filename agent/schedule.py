@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
+from typing import Final
 
 from core.timeline import HALF_HOUR_MS
+
+PHASE_STEP_MS: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +85,12 @@ class Schedule:
 def phase_of(device: str, every_ms: int) -> int:
     """Return the phase of a device's grid: fixed by its id, so that not all are asked in one instant [ms].
 
+    Phases are multiples of `PHASE_STEP_MS`: what is due together on different buses costs one turn.
+
     Examples
     --------
-    >>> phase_of("AOB-RCV-01", 60_000) == phase_of("AOB-RCV-01", 60_000) < 60_000
-    True
+    >>> phase_of("AOB-RCV-01", 60_000), phase_of("AOB-RCV-02", 60_000)
+    (20700, 45300)
     """
-    return zlib.crc32(device.encode()) * every_ms >> 32
+    step_ms = min(PHASE_STEP_MS, max(1, every_ms // 20))
+    return (zlib.crc32(device.encode()) * (every_ms // step_ms) >> 32) * step_ms

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 from agent.spool.cutting import Cut
@@ -104,7 +104,7 @@ class FrameStore:
         path = self._path / "tables" / f"{table.digest}.json"
         fresh = path.with_suffix(".new")
         with fresh.open("w", encoding="utf-8") as file:
-            json.dump([asdict(row) for row in table.rows], file, ensure_ascii=False)
+            file.write(json.dumps([row.as_dict() for row in table.rows], ensure_ascii=False))
             file.flush()
             sync_data(file.fileno())
         rename_durably(fresh, path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 
@@ -48,6 +48,10 @@ class PointRow:
     profile: str
     profile_digest: str
 
+    def as_dict(self) -> dict[str, object]:
+        """Return the row as JSON has it; a large site has thousands of them."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
 
 @dataclass(frozen=True, slots=True)
 class PointTable:
@@ -72,7 +76,7 @@ class PointTable:
         index = {row.point: i for i, row in enumerate(self.rows)}
         if len(index) != len(self.rows):
             raise ValueError("a point stands twice in a point table")
-        canonical = json.dumps([asdict(row) for row in self.rows], sort_keys=True, separators=(",", ":"))
+        canonical = json.dumps([row.as_dict() for row in self.rows], sort_keys=True, separators=(",", ":"))
         digest = hashlib.sha256(b"seiren.table/1\n" + canonical.encode()).digest()[:16].hex()
         object.__setattr__(self, "digest", digest)
         object.__setattr__(self, "index", MappingProxyType(index))
