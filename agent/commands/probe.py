@@ -55,7 +55,7 @@ def probe(
     if isinstance(found, Silent):
         _say_silent(found, form)
         raise typer.Exit(3)
-    asked = shown is None and form is Form.TABLE and sys.stdin.isatty() and found.case.energy is not None
+    asked = shown is None and form is Form.TABLE and _at_terminal() and found.case.energy is not None
     result = report(found, shown, places)
     if form is Form.TABLE:
         _say(head(result))
@@ -84,6 +84,10 @@ def _again(before: Report, found: Examined, shown: Display, places: Places) -> R
 def _keep(config: Path, settings: AgentConfig, result: Report, shown: Display, time_ms: int) -> str:
     keep(config.resolve().parent, evidence(result, shown, time_ms))
     return said(shown, time_ms, settings.time_zone)
+
+
+def _at_terminal() -> bool:
+    return sys.stdin.isatty()
 
 
 def _ask() -> Display | None:

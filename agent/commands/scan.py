@@ -22,7 +22,7 @@ from core.runtime.clock import WallClock
 def scan(
     units: Annotated[str, typer.Option(metavar="RANGE", help="Units to ask, such as 1-32 or 1,3,7-9.")],
     host: Annotated[
-        str | None, typer.Argument(metavar="HOST[:PORT]", help="Meter or gateway; port 502 by default.")
+        str | None, typer.Argument(metavar="[HOST[:PORT]]", help="Meter or gateway; port 502 by default.")
     ] = None,
     serial: Annotated[
         str | None, typer.Option(metavar="PATH", help="Instead: a serial line, by its name in by-id.")

@@ -12,13 +12,15 @@ from agent.modbus.plan import Block, RegisterPoint, is_bits, plan
 from agent.modbus.sunspec import find_models
 from agent.tools.variants import Entry
 from config.profile import Place, Profile
-from core.errors import OutsideError
+from core.errors import OutsideError, Unreachable
 
 Pause = Callable[[float], Awaitable[None]]
 """Waits [s]."""
 
 GENTLE_S: Final = 0.02
 """Pause after each reply, where the configuration has none [s]."""
+PATIENT_S: Final = 0.2
+"""The same for a device that does not answer so fast [s]."""
 MOST_REQUESTS: Final = 150
 """What a probe may ask of one device [1]."""
 _MOST_NEIGHBOURS: Final = 36
@@ -46,6 +48,8 @@ class Asker:
         How many requests may still be sent [1].
     round_trips_ms
         How long each reply took [ms].
+    patient
+        Whether a reply that does not come is asked for again, with longer pauses from then on.
     """
 
     bus: Bus
@@ -54,11 +58,22 @@ class Asker:
     gap_s: float = GENTLE_S
     left: int = MOST_REQUESTS
     round_trips_ms: list[float] = field(default_factory=list)
+    patient: bool = True
 
     async def words(
         self, function: int, address: int, count: int, *, within_s: float | None = None
     ) -> list[int]:
         """Return registers (bits for functions 1 and 2); raises as `Bus.ask`, and `OutOfRequests`."""
+        try:
+            return await self._once(function, address, count, within_s)
+        except Unreachable:
+            if not self.patient or self.gap_s >= PATIENT_S or not self.round_trips_ms:
+                raise
+        self.gap_s = PATIENT_S  # it has answered before: perhaps it was asked too soon
+        await self.pause(PATIENT_S)
+        return await self._once(function, address, count, within_s)
+
+    async def _once(self, function: int, address: int, count: int, within_s: float | None) -> list[int]:
         if self.left <= 0:
             raise OutOfRequests("The probe has sent as many requests as it may")
         self.left -= 1
@@ -184,12 +199,12 @@ async def read_neighbours(
     What the device refuses is left out: it is then no explanation.
     """
     left = min(_MOST_NEIGHBOURS, asker.left)
-    for block in received.blocks:
-        wanted = [at for at in (block.address - 1, block.end) if 0 <= at <= 0xFFFF]
-        for at in wanted:
-            if left > 0 and (block.function, at) not in received.words:
+    for entry in entries:
+        register = entry.register
+        for at in (register.start - 1, register.end):
+            if left > 0 and 0 <= at <= 0xFFFF and (register.function, at) not in received.words:
                 left -= 1
-                await _try(asker, profile, received, block.function, at, 1)
+                await _try(asker, profile, received, register.function, at, 1)
     refused = [entry for entry in entries if entry.name in received.refused]
     for entry in refused:
         register = entry.register

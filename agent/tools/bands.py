@@ -137,11 +137,11 @@ def judge(quantity: Quantity, value: float | None, setup: Setup) -> Judged:
             "not on this one",
         )
     if not math.isfinite(value):
-        return Judged(Sense.NO, "not a number")
+        return Judged(Sense.NO, "not a number", "a number")
     if value == 0:
         return Judged(Sense.ZERO, "zero says nothing", "says nothing")
     if abs(value) < _TINY:
-        return Judged(Sense.NO, "the exponent of no measurement")
+        return Judged(Sense.NO, "the exponent of no measurement", ">= 10^-9 or 0")
     return _judge(quantity, value, setup)
 
 

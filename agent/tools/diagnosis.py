@@ -77,7 +77,9 @@ def diagnose(case: Case) -> Diagnosis:
         if now.against == 0:
             break
         options = [*hypotheses(case, world, now)]
-        best = _best(case, world, now, options) or _best(case, world, now, pairs(case))
+        best = _best(case, world, now, options)
+        if len(best) != 1 or best[0][1].against > 0:
+            best = _better(best, _best(case, world, now, pairs(case)))
         tried |= dict.fromkeys(each.kind.value for each in options)
         if not best:
             findings.append(Finding((), now, (), ()))
@@ -120,10 +122,24 @@ def _best(
     found.sort(key=lambda each: -each[0].level if each[0].kind in narrow else each[0].level)
     suspects = _suspects(case, now)
     distinct: list[tuple[Hypothesis, Evaluation]] = []
+    mended = now.bad - found[0][1].bad
     for option, after in found:
+        if mended and not mended & (now.bad - after.bad):
+            continue  # that is another mistake, for the next round
         if not any(_same(option, after, other, known, suspects) for other, known in distinct):
             distinct.append((option, after))
     return distinct
+
+
+def _better(
+    singles: list[tuple[Hypothesis, Evaluation]], twos: list[tuple[Hypothesis, Evaluation]]
+) -> list[tuple[Hypothesis, Evaluation]]:
+    """Two mistakes at once only where they explain everything, and clearly more than any single one."""
+    if not singles or len(twos) != 1 or twos[0][1].against > 0:
+        return singles or twos
+    if singles[0][1].against > 0:
+        return twos
+    return twos if twos[0][1].support > singles[0][1].support + 1 else singles
 
 
 def _suspects(case: Case, now: Evaluation) -> frozenset[str]:
@@ -137,9 +153,12 @@ def _suspects(case: Case, now: Evaluation) -> frozenset[str]:
 def _explains(option: Hypothesis, now: Evaluation, after: Evaluation) -> bool:
     """A 0 or a missing value explains nothing by itself, and no point may be spoilt."""
     lost = now.good - after.good
-    if after.bad - now.bad or (lost and option.level != 0):
+    if after.bad - now.bad or (lost and option.level not in (0, 3)):
         return False
-    if 2 * len(lost) > len(now.good) or any(after.judged[name].sense is not Sense.ZERO for name in lost):
+    gained = after.good & now.bad
+    if 2 * len(lost) > max(len(now.good), len(gained)) or any(
+        after.judged[name].sense is not Sense.ZERO for name in lost
+    ):
         return False  # by chance a few words may look like a value where really there is a 0
     mended = now.bad - after.bad
     good = [name for name in mended if after.judged[name].sense is Sense.OK]

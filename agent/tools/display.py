@@ -76,9 +76,9 @@ def compare(display: Display, energy_kwh: float, power_kw: float, setup: Setup) 
         return Match(True, False, f"{text} = register")
     ratio = float(setup.ct.factor * setup.vt.factor)
     if ratio != 1 and setup.side == "secondary" and matches(display, energy_kwh, power_kw, ratio):
-        return Match(True, True, f"{text} = register x {short(ratio)} (CT x VT), as configured")
+        return Match(True, True, f"{text} = register x {short(ratio)} (CT x VT)")
     if ratio != 1 and setup.side == "primary" and matches(display, energy_kwh, power_kw, 1 / ratio):
-        return Match(True, True, f"{text} = register / {short(ratio)} (CT x VT), as configured")
+        return Match(True, True, f"{text} = register / {short(ratio)} (CT x VT)")
     times = short(shown / energy_kwh) if energy_kwh else "no"
     return Match(False, False, f"{text} = register x {times}")
 

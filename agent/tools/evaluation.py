@@ -46,6 +46,16 @@ class Case:
     elapsed_s: float = 0.0
     refused: Mapping[str, str] = field(default_factory=dict)
     display: Display | None = None
+    _memo: dict[tuple[str, Variant, bool], Number] = field(
+        init=False, default_factory=dict, repr=False, compare=False
+    )
+
+    def number(self, entry: Entry, variant: Variant, *, later: bool = False) -> Number:
+        """Return what a point says when it is read in a certain way."""
+        key = entry.name, variant, later
+        if key not in self._memo:
+            self._memo[key] = read_number(entry, variant, self.later if later else self.first)
+        return self._memo[key]
 
     @property
     def energy(self) -> Entry | None:
@@ -124,12 +134,12 @@ def evaluate(case: Case, world: World, *, was_bad: frozenset[str] = frozenset())
     was_bad
         Points that make no sense as configured: it takes more than a 0 to explain them.
     """
-    numbers = {entry.name: read_number(entry, _variant(world, entry), case.first) for entry in case.entries}
+    numbers = {entry.name: case.number(entry, _variant(world, entry)) for entry in case.entries}
     judged = {entry.name: _judged(case, world, entry, numbers[entry.name]) for entry in case.entries}
     first = _seen(case, numbers, judged)
     found = [*relations(first)]
     if case.later:
-        later = {e.name: read_number(e, _variant(world, e), case.later) for e in case.entries}
+        later = {e.name: case.number(e, _variant(world, e), later=True) for e in case.entries}
         found += step_relations(first, _seen(case, later, judged), case.elapsed_s)
     match = _match(case, world, numbers, judged, first)
     counted = [each for each in found if each.kind not in world.excused]

@@ -18,7 +18,7 @@ def short(value: float | Fraction) -> str:
     size = abs(number)
     if number != number or size in (float("inf"),):
         return str(number)
-    if size >= 1e12 or 0 < size < 5e-4:
+    if size >= 1e10 or 0 < size < 5e-4:
         return f"{number:.1e}"
     decimals = 1 if size >= 100 else 2 if size >= 10 else 3
     return _strip(f"{number:,.{decimals}f}")

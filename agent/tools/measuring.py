@@ -73,11 +73,11 @@ async def measure(asker: Asker, blocks: Sequence[Block]) -> Measured:
     for _ in range(_LATENCY_READS):
         lost += not await _answers(asker, block)
     times = sorted(asker.round_trips_ms) or [0.0]
-    gentle_s, asker.gap_s = asker.gap_s, 0.0
+    gentle_s, asker.gap_s, asker.patient = asker.gap_s, 0.0, False
     gap = await _needed_gap(asker, block)
     asker.gap_s = max(gentle_s, (gap or 0) / 1000)
     limit = await _limit(asker, max(blocks, key=lambda each: each.count))
-    asker.gap_s = gentle_s
+    asker.gap_s, asker.patient = gentle_s, True
     return Measured(_share(times, 0.5), _share(times, 0.99), lost, gap, limit)
 
 

@@ -240,7 +240,7 @@ def step_relations(
     if energies and power is not None:
         yield from _holds_power(*energies[0], first[power[0]], power[1], elapsed_s)
     for before, after in energies:
-        if (after.value or 0) - (before.value or 0) < -2 * after.step:
+        if (after.value or 0) - (before.value or 0) < -0.5 * after.step:
             text = (
                 f"{before.name} fell from {_kilo(before.value or 0, 'Wh')} to {_kilo(after.value or 0, 'Wh')}"
             )
@@ -251,7 +251,8 @@ def step_relations(
     exports = (first[power[0]].value or 0) < 0
     if exports and not any(before.quantity in _BOTH_WAYS for before, _ in energies):
         return  # power runs the other way than the only register
-    running = [each for each in energies if each[1].value] or energies[:1]
+    drawn = [each for each in energies if each[0].quantity is not Quantity.ACTIVE_ENERGY_EXPORT]
+    running = [each for each in energies if each[1].value] or drawn
     if running:
         yield _steps(running, power[0], power[1], elapsed_s)
 
@@ -305,7 +306,7 @@ def _holds_power(
     if not before.value or not after.value or not power.value:
         return
     for value, watt in ((before.value, abs(power.value)), (after.value, watts)):
-        if abs(value - watt) > 0.02 * watt:
+        if not any(abs(value - watt * factor) <= 0.02 * watt * factor for factor in (1, 1000, 0.001)):
             return
     expected = watts * elapsed_s / 3600
     if after.value >= before.value and expected < 4 * after.step:
@@ -314,5 +315,5 @@ def _holds_power(
         return  # it counts, so it is a register of few kWh by chance
     text = f"{before.name} {_kilo(before.value, 'Wh')} and {power.name} {_kilo(power.value)}"
     yield Relation(
-        "same", (before.name, power.name), False, f"{text} are the same digits, and it does not count up"
+        "same", (before.name, power.name), False, f"{text} have the same digits, and it does not count up"
     )

@@ -71,7 +71,7 @@ def head(report: Report) -> Iterator[str]:
         line = f"{line}   {reply}" if len(line) + len(reply) + 3 <= WIDTH else f"{line}\n {reply}"
     yield from line.split("\n")
     if measured is not None:
-        yield f" {_paced(measured)}; {examined.requests} requests sent, all of them reads"
+        yield f" {_paced(measured)}; {examined.requests} requests, reads only"
     yield ""
 
 

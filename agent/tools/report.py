@@ -118,8 +118,13 @@ def report(examined: Examined, display: Display | None, place: Place) -> Report:
         tuple(told),
         tuple(relation.text for relation in mended.relations if relation.agrees),
         tuple(_unchecked(case, diagnosis)),
-        mended.match.text if mended.match is not None else "",
+        _match(diagnosis),
     )
+
+
+def _match(diagnosis: Diagnosis) -> str:
+    match = diagnosis.configured.match or diagnosis.mended.match
+    return match.text if match is not None else ""
 
 
 def _another_meter(examined: Examined, place: Place) -> Iterator[Told]:
@@ -134,6 +139,12 @@ def _another_meter(examined: Examined, place: Place) -> Iterator[Told]:
 
 
 def _titles(case: Case, diagnosis: Diagnosis) -> tuple[str, str]:
+    configured, mended = diagnosis.configured, diagnosis.mended
+    if all(
+        configured.numbers[name] == mended.numbers[name] and judged.sense is mended.judged[name].sense
+        for name, judged in configured.judged.items()
+    ):
+        return "", ""
     for finding in diagnosis.findings:
         if len(finding.candidates) != 1:
             continue
@@ -198,7 +209,7 @@ def _clamp(case: Case, diagnosis: Diagnosis) -> str:
     """What a clamp meter would have to show on the primary conductor."""
     for entry in case.entries:
         value = diagnosis.mended.numbers[entry.name].value
-        if entry.name == "current_l1" and value:
+        if entry.name == "current_l1" and value and entry.name in diagnosis.mended.good:
             factor = float(case.setup.ct.factor) if diagnosis.world.setup.side == "secondary" else 1.0
             amperes = float(value) * entry.base_factor * factor
             return f" Or: a clamp meter on L1 must show {short(amperes)} A now."

@@ -215,11 +215,14 @@ async def _rules(
             except RefusedError:
                 cache[key] = None
         words = cache[key]
-        said = None if words is None else holds(rule, profile, words)
+        if words is None:
+            continue  # another model of the family may lack this one register
+        said = holds(rule, profile, words)
         if said is None:
             return None
         evidence.append(said)
-    return ", ".join(evidence[:1])
+    ruled = profile.identify is not None and profile.identify.registers
+    return None if ruled and not evidence else ", ".join(evidence[:1])
 
 
 async def _weighed(asker: Asker, profile: Profile) -> Guess | None:

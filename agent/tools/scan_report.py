@@ -23,7 +23,7 @@ def lines(result: Scanned) -> Iterator[str]:
         yield from _fault(result)
         return
     asked = f"{len(result.units)} units asked, {len(result.found)} answer"
-    yield f"{result.link.where}   {asked}; {result.requests} requests sent, all of them reads"
+    yield f"{result.link.where}   {asked}; {result.requests} requests, reads only"
     yield ""
     if not result.found:
         yield from _nobody(result)

@@ -94,7 +94,7 @@ def headline(case: Case, hypothesis: Hypothesis, before: Evaluation) -> str:
     """Return one mistake in a sentence."""
     kind, detail = hypothesis.kind, hypothesis.detail
     names = tuple(hypothesis.variants)
-    whose = "this meter" if hypothesis.level in (0, 3) else _of(names)
+    whose = "this meter" if hypothesis.level in (0, 3) or not names else _of(names)
     if kind is Kind.ORDER:
         return f"{_order_kind(hypothesis)}: {whose} sends {_order(case, hypothesis)}"
     if kind is Kind.ADDRESS:
@@ -200,16 +200,12 @@ def _why(case: Case, finding: Finding, after: Evaluation) -> Iterator[str]:
             f"as configured {len(before.bad)} of {len(said)} impossible ({shown} {value} {unit}: "
             f"{before.judged[shown].why}); mended {len(after.good)} plausible, {len(after.bad)} impossible."
         )
-    broken = {relation.kind: relation for relation in before.relations if relation.agrees is False}
-    for relation in broken.values():
-        yield f"{relation.text}."
-    for relation in after.relations:
-        if relation.agrees:
-            yield f"{relation.text}: agrees."
+    yield from (f"{relation.text}." for relation in before.relations if relation.agrees is False)
     if before.match is not None and before.match.agrees is False:
         yield f"{before.match.text}."
+    yield from (f"{relation.text}: agrees." for relation in after.relations if relation.agrees)
     if after.match is not None and after.match.agrees:
-        yield f"{after.match.text}."
+        yield f"{after.match.text}: agrees."
 
 
 def _fix(case: Case, hypothesis: Hypothesis, place: Place) -> Iterator[str]:

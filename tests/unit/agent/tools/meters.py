@@ -43,7 +43,9 @@ class Flow:
         if quantity in (Quantity.ACTIVE_ENERGY_IMPORT, Quantity.DC_ENERGY):
             return self.energy_kwh * 1000
         if quantity.kind is Kind.COUNTER:
-            return self.energy_kwh * 210 if "import" in quantity.value or "apparent" in quantity.value else 0.0
+            return (
+                self.energy_kwh * 210 if "import" in quantity.value or "apparent" in quantity.value else 0.0
+            )
         if quantity is Quantity.DC_CURRENT:
             return self.watts / (self.line_v * 0.082)
         if quantity is Quantity.TEMPERATURE:
@@ -68,9 +70,7 @@ def encoded(value: float | Fraction, kind: ValueType, order: WordOrder, byte_ord
         data = bytes.fromhex(f"{round(value):0{4 * words}d}")
     elif kind.value.startswith("mod10k"):
         count = round(value)
-        data = b"".join(
-            struct.pack(">H", count // 10_000**at % 10_000) for at in range(words - 1, -1, -1)
-        )
+        data = b"".join(struct.pack(">H", count // 10_000**at % 10_000) for at in range(words - 1, -1, -1))
     else:
         low, high = kind.limits
         count = min(max(round(value), low), high)  # as a register does that overflows
