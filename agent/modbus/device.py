@@ -10,7 +10,7 @@ from typing import Final
 
 from agent.modbus.bus import Bus, RefusedError, Reply
 from agent.modbus.decode import BlockDecoder
-from agent.modbus.identity import combined, read_identification, text_of
+from agent.modbus.identity import Identification, combined, text_of
 from agent.modbus.learned import Learned, Pauses
 from agent.modbus.plan import Block, Hole, RegisterPoint
 from agent.modbus.stats import BusStats
@@ -20,12 +20,10 @@ from agent.readings import Identity, Scan, Shape
 from config.links import ModbusLink
 from config.profile import Profile
 from core.delivery.frames import Lane
-from core.errors import Unreachable
 
 log = logging.getLogger(__name__)
 
 _MODEL: Final = "the SunSpec model"
-_DAY_MS: Final = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +81,9 @@ class ModbusDevice:
         self._exponents: dict[str, int] = {}
         self._plans: dict[Lane, tuple[BlockDecoder, ...]] = {}
         self._missing: dict[Lane, tuple[RegisterPoint, ...]] = {}
-        self._speechless_in, self._speechless_until_ms = -1, 0
+        self._identification = Identification(bus, unit)
+        self._decoders: dict[tuple[str, ...], BlockDecoder] = {}
+        self._shapes: dict[tuple[str, ...], Shape] = {}
         self._replan()
 
     @property
@@ -137,14 +137,12 @@ class ModbusDevice:
                     await self._narrow_down(decoder.block.points, reading, error)
             unread += self._missing[lane]
         if unread:
-            into.append(Scan(_shape(unread), self._bus.now_ms(), [None] * len(unread)))
+            into.append(Scan(self._shape(unread), self._bus.now_ms(), [None] * len(unread)))
 
     async def identify(self) -> Identity | None:
         """Return what the device says it is, or None where it says nothing.
 
-        Ask after it has answered something else: a device that does not know 43/14 may say nothing at
-        all, which costs its bus a reconnect. So it is asked for that once in a connection, and again
-        only a day later.
+        Ask after it has answered something else: by silence it may only say that it does not know 43/14.
 
         Raises
         ------
@@ -160,7 +158,7 @@ class ModbusDevice:
                 function = text.function or self._profile.function
                 data = await self._words(base + text.address, text.words, function=function)
                 texts[name] = "" if data is None else text_of(text, self._profile, data)
-        return combined(texts, await self._identification())
+        return combined(texts, await self._identification.read())
 
     async def close(self) -> None:
         """Close the connection."""
@@ -199,7 +197,7 @@ class ModbusDevice:
         whole = True
         for half in (one, other):
             try:
-                await self._read_block(BlockDecoder(half), reading)
+                await self._read_block(self._decoder(half), reading)
             except RefusedError as each:
                 whole = False
                 await self._narrow_down(half.points, reading, each)
@@ -250,7 +248,7 @@ class ModbusDevice:
     def _replan(self) -> None:
         refused = self.learned.refused
         for lane, points in self._points.items():
-            self._plans[lane] = tuple(BlockDecoder(block) for block in self.learned.plan(points))
+            self._plans[lane] = tuple(self._decoder(block) for block in self.learned.plan(points))
             self._missing[lane] = tuple(point for point in points if point.point in refused)
 
     async def _words(
@@ -284,16 +282,11 @@ class ModbusDevice:
             )
         return base
 
-    async def _identification(self) -> dict[int, str]:
-        connection, now_ms = self._bus.stats.connects, self._bus.now_ms()
-        if connection == self._speechless_in or now_ms < self._speechless_until_ms:
-            return {}
-        try:
-            return await read_identification(self._bus.ask, self._unit)
-        except (RefusedError, Unreachable):
-            self._speechless_in, self._speechless_until_ms = connection, now_ms + _DAY_MS
-            return {}
+    def _decoder(self, block: Block) -> BlockDecoder:
+        """The decoder of a block, always the same for the same points: their shape is known by identity."""
+        points = tuple(point.point for point in block.points)
+        return self._decoders.get(points) or self._decoders.setdefault(points, BlockDecoder(block))
 
-
-def _shape(points: Sequence[RegisterPoint]) -> Shape:
-    return Shape(tuple(point.point for point in points), (False,) * len(points))
+    def _shape(self, points: Sequence[RegisterPoint]) -> Shape:
+        names = tuple(point.point for point in points)
+        return self._shapes.get(names) or self._shapes.setdefault(names, Shape(names, (False,) * len(names)))

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from agent.modbus.bus import Reply
+from agent.modbus.bus import Bus, RefusedError, Reply
 from agent.modbus.decode import decode_text, decode_value
 from agent.modbus.plan import RegisterPoint
 from agent.modbus.wire import IdentifyRequest
 from agent.readings import Identity
 from config.profile import Place, Profile, Text, ValueType
+from core.errors import Unreachable
 
 VENDOR, PRODUCT, REVISION = 0, 1, 2
 """Ids of the basic objects."""
+_DAY_MS: Final = 86_400_000
 _MORE: Final = 0xFF
 _MOST_REPLIES: Final = 8
 
@@ -68,6 +70,36 @@ async def read_identification(
         found, start = parse_identification((await ask(IdentifyRequest(unit, code, start))).data)
         objects |= found
     return objects
+
+
+class Identification:
+    """Asks one unit for 43/14, and leaves a unit alone that does not know it.
+
+    Some answer nothing at all then, which costs their bus a reconnect: so they are asked once in a
+    connection, and again only a day later.
+
+    Parameters
+    ----------
+    bus
+        Its connection.
+    unit
+        1 to 255.
+    """
+
+    def __init__(self, bus: Bus, unit: int) -> None:
+        self._bus, self._unit = bus, unit
+        self._speechless_in, self._speechless_until_ms = -1, 0
+
+    async def read(self) -> dict[int, str]:
+        """Return what it says: text by object id; nothing where it does not know 43/14."""
+        connection, now_ms = self._bus.stats.connects, self._bus.now_ms()
+        if connection == self._speechless_in or now_ms < self._speechless_until_ms:
+            return {}
+        try:
+            return await read_identification(self._bus.ask, self._unit)
+        except (RefusedError, Unreachable):
+            self._speechless_in, self._speechless_until_ms = connection, now_ms + _DAY_MS
+            return {}
 
 
 def text_of(text: Text, profile: Profile, data: bytes) -> str:

@@ -99,6 +99,18 @@ async def test_the_shapes_of_two_readings_are_the_same_objects() -> None:
     assert scans[1].shape is scans[3].shape
 
 
+async def test_shapes_stay_the_same_objects_whatever_is_refused() -> None:
+    meter = Meter(counting(0, *range(2, 11), 500))
+    source = device(meter)
+    seen: list[Scan] = []
+    for _ in range(50):
+        await source.read(Lane.REGISTERS, seen)
+        meter.time_ms += 10_000
+    assert len({id(scan.shape) for scan in seen}) <= 8
+    by_points = {scan.shape.points: scan.shape for scan in seen}
+    assert all(by_points[scan.shape.points] is scan.shape for scan in seen)
+
+
 async def test_a_probe_passes_its_bound_on_and_silence_keeps_what_was_read_before() -> None:
     meter = Meter(counting(*range(11), 500))
     meter.silent = lambda request: isinstance(request, ReadRequest) and request.address == 500
