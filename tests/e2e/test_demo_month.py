@@ -57,10 +57,34 @@ def test_the_report_is_the_statement(month: Run) -> None:
     assert (month.folder / "statement.json").read_text(encoding="utf-8") == again
 
 
-def test_same_seed_and_a_killed_collector_give_the_same_bytes(month: Run, tmp_path: Path) -> None:
-    again = demo(tmp_path / "out", "--fault", "collector-killed,agent-killed")
+def test_same_seed_killed_processes_and_faults_of_meters_give_the_same_bytes(
+    month: Run, tmp_path: Path
+) -> None:
+    again = demo(tmp_path / "out", "--fault", "collector-killed,agent-killed,meter-silent,register-dip")
     assert (again.folder / "statement.json").read_bytes() == (month.folder / "statement.json").read_bytes()
     assert_nothing_lost(again)
+    assert len(again.faults()) == 4
+
+
+@pytest.mark.slow
+def test_what_a_register_tells_later_is_not_lost_and_what_a_reset_takes_is_named(
+    month: Run, tmp_path: Path
+) -> None:
+    """All faults after which the register is right again, and one after which it is another."""
+    faults = ("register-reset", "no-value", "frozen-register", "word-order-swapped", "garbled-replies")
+    again = demo(tmp_path / "out", "--fault", ",".join((*faults, "gateway-busy", "late-replies")))
+    assert_nothing_lost(again)
+    struck = {line.split()[3]: (line.split()[2], line[:10]) for line in again.faults()}
+    assert struck.keys() == {*faults, "gateway-busy", "late-replies"}
+    meter, day = struck["register-reset"]
+    assert meter != "AOB-RCV-01", "with this seed"
+    clean, figures = month.statement(MONTH)["figures"], again.statement(MONTH)["figures"]
+    for name, figure in clean.items():
+        if name.startswith(("co2", "energy")) and name != f"energy.{meter}":
+            assert figures[name]["value"] == figure["value"], name
+    lost = figures[f"energy.{meter}"]
+    assert (lost["value"], lost["origin"]) == (None, "missing")
+    assert day in lost["not_summed"]
 
 
 def test_ctrl_c_leaves_nothing_running(tmp_path: Path) -> None:
