@@ -72,7 +72,7 @@ def bus_times(config: AgentConfig) -> dict[ModbusLink, dict[Lane, BusTime]]:
         link: {
             lane: BusTime(
                 len(asked),
-                sum(frame_time_s(link, block) for block in asked) / link.connections,
+                sum(frame_time_s(link, block) for block in asked),
                 len(asked) * link.gap_ms / 1000 / link.connections,
                 every_s[lane],
             )

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
@@ -131,6 +131,7 @@ def test_an_existing_file_is_not_touched(tmp_path: Path) -> None:
     (tmp_path / "agent.yaml").write_text("precious", encoding="utf-8")
     result, out = ran(tmp_path, [*SITE, *OWN_IP, *DONE])
     assert isinstance(result.exception, UsageError)
+    assert "Site" not in result.output, "it is said before the first question"
     assert out.read_text(encoding="utf-8") == "precious"
 
 
@@ -201,6 +202,8 @@ NAMES = st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True)
 
 
 @settings(max_examples=50, deadline=None)
+@example(site="true", agent="null", meter="False", gateway="no", unit=1)
+@example(site="0", agent="1e5", meter="-1", gateway="007", unit=247)
 @given(site=NAMES, agent=NAMES, meter=NAMES, gateway=NAMES, unit=st.integers(1, 255))
 def test_whatever_is_answered_is_read_back_as_it_was(
     tmp_path_factory: pytest.TempPathFactory, site: str, agent: str, meter: str, gateway: str, unit: int

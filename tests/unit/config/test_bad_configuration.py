@@ -117,11 +117,23 @@ def test_a_faulty_value_is_not_taken_for_a_contradiction(tmp_path: Path) -> None
     """An ill-formed gateway or port is not reported a second time by those who use it."""
     text = (FOLDER / "agent_gateways.yaml").read_text(encoding="utf-8")
     text = text.replace("timeout_s: 2", "timeout_s: two").replace("unit: 255", "port: x, unit: 254")
+    text = text.replace("unit: 254\n", "unit: none\n")
     path = tmp_path / "agent.yaml"
     path.write_text(text, encoding="utf-8")
     assert [error.where.rpartition(": ")[2] for error in find_in_agent(path).problems] == [
         "gateways.gw-1.timeout_s",
         "devices[3].modbus.port",
+        "devices[4].modbus.unit",
+    ]
+
+
+def test_a_value_that_could_not_be_read_is_told_once(tmp_path: Path) -> None:
+    text = (FOLDER / "agent.yaml").read_text(encoding="utf-8")
+    text = text.replace("broker: {", "broker: &b {").replace("samples: {every_s: 10}", "samples: *b")
+    path = tmp_path / "agent.yaml"
+    path.write_text(text, encoding="utf-8")
+    assert [error.what for error in find_in_agent(path).problems] == [
+        "Anchors and aliases are not used here."
     ]
 
 
