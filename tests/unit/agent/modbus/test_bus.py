@@ -194,6 +194,22 @@ async def test_cancels_at_any_moment_lose_no_turn_and_no_order() -> None:
         assert meter.most_in_flight <= 2
 
 
+async def test_one_who_is_cancelled_when_the_turn_comes_passes_it_on() -> None:
+    async with fake_meter(right) as meter, bus_over(link_to(meter.port)) as bus:
+
+        async def first() -> None:
+            await bus.ask(REQUEST)
+            second.cancel()  # it has been given the turn, and has not yet run
+
+        asking = asyncio.create_task(first())
+        await asyncio.sleep(0)
+        second = asyncio.create_task(bus.ask(REQUEST))
+        await asyncio.wait([asking, second])
+        assert second.cancelled()
+        async with asyncio.timeout(2):
+            assert (await bus.ask(REQUEST)).data == words(*RIGHT)
+
+
 async def test_garbled_replies_never_become_a_value() -> None:
     rng = random.Random(20240201)
 
@@ -419,24 +435,6 @@ async def test_the_deadline_is_for_the_whole_reply_and_rises_when_there_was_none
         with pytest.raises(Unreachable):
             await bus.ask(REQUEST, within_s=0.01)
         assert bus.stats.deadline_s(7) == 2 * before
-
-
-async def test_a_reply_that_waited_while_the_process_was_busy_is_not_late() -> None:
-    answered = asyncio.Event()
-
-    async def tells(asked: Asked, send: Send) -> None:
-        send(reply(asked, RIGHT))
-        answered.set()
-
-    async with fake_meter(tells) as meter, bus_over(link_to(meter.port)) as bus:
-        await bus.ask(REQUEST)
-        answered.clear()
-        asking = asyncio.create_task(bus.ask(REQUEST, within_s=0.05))
-        await answered.wait()
-        import time
-
-        time.sleep(0.1)  # noqa: ASYNC251  # this is the disk that holds the process up
-        assert (await asking).data == words(*RIGHT)
 
 
 async def test_closing_fails_the_request_in_flight_and_a_later_one_opens_anew() -> None:

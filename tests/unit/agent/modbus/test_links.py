@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,23 @@ async def over_tcp(folder: Path) -> None:
         assert meter.connections == 3
 
 
+async def while_the_process_is_busy(folder: Path) -> None:
+    """A reply that waits in the socket while the disk holds the process up is not late."""
+    async with fake_meter(right) as meter, bus_over(link_to(meter.port)) as bus:
+        await bus.ask(REQUEST)
+        answered = asyncio.Event()
+
+        async def tells(asked: Asked, send: Send) -> None:
+            send(reply(asked, (1, 2)))
+            answered.set()
+
+        meter.answer = tells
+        asking = asyncio.create_task(bus.ask(REQUEST, within_s=0.05))
+        await answered.wait()
+        time.sleep(0.1)  # noqa: ASYNC251  # that is the disk
+        assert (await asking).data == words(1, 2)
+
+
 async def over_rtu_in_tcp(folder: Path) -> None:
     async def answer(data: bytes, send: Callable[[bytes], None]) -> None:
         send(rtu_reply(7, 3, words(1, 2)))
@@ -69,7 +87,9 @@ async def to_nobody(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
-@pytest.mark.parametrize("scenario", [over_tcp, over_rtu_in_tcp, over_a_line, to_nobody])
+@pytest.mark.parametrize(
+    "scenario", [over_tcp, while_the_process_is_busy, over_rtu_in_tcp, over_a_line, to_nobody]
+)
 def test_each_transport_on_each_event_loop(
     run: Callable[[Coroutine[Any, Any, None]], None],
     scenario: Callable[[Path], Coroutine[Any, Any, None]],

@@ -7,15 +7,20 @@ import contextlib
 import errno
 import fcntl
 import os
+import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import cast
 
 import pytest
 import serial
 
-from agent.modbus.bus import Bus
+from agent.modbus.bus import Bus, BusStats
+from agent.modbus.channel import Channel
+from agent.modbus.framing import Rtu
+from agent.modbus.serial_line import SerialTransport
 from agent.modbus.timing import characters_s, silence_s
 from agent.modbus.wire import ReadRequest
 from core.errors import Unreachable
@@ -231,6 +236,30 @@ async def test_pulled_out_while_a_reply_is_due_is_noticed_at_once(pair: SocatPai
             with pytest.raises(Unreachable, match="serial line is gone") as caught:
                 await asking
         assert caught.value.where == f"{pair.ours} unit 7"
+
+
+async def test_a_device_that_is_ready_and_has_nothing_is_gone() -> None:
+    """So Linux tells of a USB adapter that was pulled out; a pseudo-terminal has an error instead."""
+    ours, theirs = socket.socketpair()
+    lost: list[Exception | None] = []
+
+    class Watched(Channel):
+        def connection_lost(self, exc: Exception | None) -> None:
+            lost.append(exc)
+            gone.set()
+
+    gone = asyncio.Event()
+    stats = BusStats(1, lambda: True)
+    transport = SerialTransport(
+        asyncio.get_running_loop(),
+        cast(serial.Serial, ours),
+        Watched(Rtu, clock=time.monotonic, stats=stats, stays_open=True),
+    )
+    theirs.close()
+    async with asyncio.timeout(2):
+        await gone.wait()
+    assert str(lost[0]) == "[Errno 19] No such device"
+    assert transport.is_closing()
 
 
 def open_files() -> int:

@@ -10,6 +10,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from agent.modbus.links import tls_context
 from agent.modbus.wire import ReadRequest
 from config.links import Tls
 from core.errors import Unreachable
@@ -244,10 +246,29 @@ async def test_a_device_that_never_finishes_the_handshake_is_given_up(authority:
     async def silent(data: bytes, send: Callable[[bytes], None]) -> None:
         pass
 
-    async with peer(silent) as gateway, bus_over(link_to(gateway.port, tls=Tls(ca=authority.file))) as bus:
-        with pytest.raises(Unreachable, match="No connection") as caught:
-            await bus.ask(REQUEST, within_s=0.1)
-        assert caught.value.evidence == "no answer within 0.1 s"
+    async with peer(silent) as gateway:
+        link = link_to(gateway.port, tls=Tls(ca=authority.file))
+        async with bus_over(link) as bus:
+            for _ in range(2):
+                with pytest.raises(Unreachable, match="No connection") as caught:
+                    await bus.ask(REQUEST, within_s=0.1)
+            assert caught.value.evidence == "no answer within 0.1 s"
+            assert gateway.connections == 2  # a caller's hurry says nothing of the device
+        async with bus_over(replace(link, timeout_s=0.05)) as bus:
+            for _ in range(2):
+                with pytest.raises(Unreachable, match="No connection"):
+                    await bus.ask(REQUEST)
+            assert gateway.connections == 3  # the second time it was left alone
+
+
+async def test_openssl_never_asks_for_a_passphrase_on_the_terminal(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[object] = []
+    monkeypatch.setattr(ssl.SSLContext, "load_cert_chain", lambda *_, password=None: given.append(password))
+    certificate, key = authority.signs("agent")
+    tls_context(link_to(802, tls=Tls(ca=authority.file, certificate=certificate, key=key)))
+    assert given == [""]
 
 
 async def test_files_that_cannot_be_used_are_named(authority: Authority, tmp_path: Path) -> None:
