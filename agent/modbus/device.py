@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 _MODEL: Final = "the SunSpec model"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class _Reading:
     """One reading of a lane; addresses count from `base`, None where there is nothing to count from."""
 
@@ -120,12 +120,14 @@ class ModbusDevice:
         Unreachable
             If the device does not answer.
         """
-        reading = _Reading(await self._base(within_s), into, within_s)
+        base = 0 if self._model is None else await self._base(self._model, within_s)
+        reading = _Reading(base, into, within_s)
         unread: list[RegisterPoint] = []
-        if reading.base is None:
+        if base is None:
             unread += self._points[lane]
         else:
-            await self._try_refused_again(lane, reading)
+            if self._missing[lane]:
+                await self._try_refused_again(lane, reading)
             plan = self._plans[lane]
             for number, decoder in enumerate(plan):
                 try:
@@ -263,14 +265,12 @@ class ModbusDevice:
         except RefusedError:
             return None
 
-    async def _base(self, within_s: float | None) -> int | None:
-        """From where addresses count: 0, or the model's ID register; None where there is no model."""
-        if self._model is None:
-            return 0
+    async def _base(self, model: ModelAddress, within_s: float | None) -> int | None:
+        """The model's ID register, from where addresses count; None where there is no model."""
         now_ms = self._bus.now_ms()
         if _MODEL in self._pauses and not self._pauses.is_due(_MODEL, now_ms):
             return None
-        base = await self._model.find(partial(self._words, within_s=within_s), self._bus.stats.connects)
+        base = await model.find(partial(self._words, within_s=within_s), self._bus.stats.connects)
         if base is not None:
             self._pauses.end(_MODEL)
         elif self._pauses.begin(_MODEL, now_ms):
