@@ -8,7 +8,8 @@ from typing import Final
 
 from agent.tools.bands import Judged, Sense, Setup, judge
 from agent.tools.display import Display, Match, compare
-from agent.tools.relations import Relation, Seen, relations, step_relations
+from agent.tools.relations import Relation, Seen, relations
+from agent.tools.steps import step_relations
 from agent.tools.variants import AS_CONFIGURED, Entry, Number, Variant, Words, read_number
 from config.profile import WordOrder
 from core.metering.quantities import Quantity, Unit

@@ -24,11 +24,12 @@ from agent.tools.asking import (
 from agent.tools.bands import Setup
 from agent.tools.evaluation import Case, World, evaluate
 from agent.tools.measuring import Measured, measure
-from agent.tools.relations import PATIENCE_S
+from agent.tools.steps import PATIENCE_S
 from agent.tools.variants import Entry
 from config.agent import AgentConfig, Device
 from config.profile import Profile, load_profile
 from core.errors import OutsideError, Unreachable, UsageError
+from core.metering.quantities import Kind
 
 _NEIGHBOUR_S: Final = 1.0
 _MOST_OTHERS: Final = 8
@@ -128,27 +129,55 @@ async def examine(
     where = f"{link.where} unit {device.modbus.unit}"
     bus = Bus(replace(link, gap_ms=0), now_ms=now_ms, clock=clock)
     asker = Asker(bus, device.modbus.unit, pause, gap_s=max(GENTLE_S, link.gap_ms / 1000))
-    entries = tuple(
-        Entry(name, point, register_point(name, point, profile)) for name, point in profile_points(device)
-    )
+    entries = _entries(device, profile)
     limit = min(profile.max_registers, link.max_registers)
     try:
         entries = await based(asker, profile, entries)
         at_ms = now_ms()
         first = await read_points(asker, profile, entries, limit=limit)
-        case = Case(entries, first.words, Setup.of(device), refused=first.refused)
+        case = _believed(Case(entries, first.words, Setup.of(device), refused=first.refused))
         identity = await _identify(bus, device, profile)
         measured = await _measured(asker, first)
         if seconds > 0 and first.words:
             case = await _again(asker, profile, case, at_ms, seconds, limit, now_ms)
         if evaluate(case, World(case.setup)).against > 0:
-            await read_neighbours(asker, profile, first, entries)
+            await read_neighbours(asker, profile, first, case.entries)
             case = replace(case, first=first.words)
     except OutsideError as error:
         return Silent(device, where, error, await _others(config, device, bus, pause))
     finally:
         await bus.close()
     return Examined(device, where, profile, case, identity, measured, bus.stats.requests)
+
+
+def _entries(device: Device, profile: Profile) -> tuple[Entry, ...]:
+    """The points that are configured, and the profile's other gauges as witnesses."""
+    configured = dict(profile_points(device))
+    others = {
+        name: point
+        for name, point in profile.points.items()
+        if name not in configured and point.quantity.kind is Kind.GAUGE
+    }
+    return tuple(
+        Entry(name, point, register_point(name, point, profile), witness=name in others)
+        for name, point in {**configured, **others}.items()
+    )
+
+
+def _believed(case: Case) -> Case:
+    """Leave out witnesses that the device does not have, or that are odd where most are not."""
+    found = evaluate(case, World(case.setup))
+    witnesses = {entry.name for entry in case.entries if entry.witness}
+    missing = witnesses & case.refused.keys()
+    odd = found.bad - missing
+    if not (odd <= witnesses and 3 * len(odd) <= len(witnesses & (found.good | odd))):
+        odd = frozenset()
+    left_out = missing | odd
+    return replace(
+        case,
+        entries=tuple(entry for entry in case.entries if entry.name not in left_out),
+        refused={name: how for name, how in case.refused.items() if name not in left_out},
+    )
 
 
 async def _identify(bus: Bus, device: Device, profile: Profile) -> Identity:

@@ -14,10 +14,7 @@ NEAR: Final = 0.15
 """How far values read one after the other may differ, for the load moves between them [1]."""
 _LOOSE: Final = 5.0
 """The same where only one phase is known [1]."""
-_BOTH_WAYS: Final = (Quantity.ACTIVE_ENERGY_EXPORT, Quantity.DC_ENERGY)
 _IDLE_VA: Final = 20.0
-PATIENCE_S: Final = 25.0
-"""How long a register may stand still though power flows [s]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +70,8 @@ def relations(seen: Mapping[str, Seen]) -> Iterator[Relation]:
     yield from _frequency(seen)
 
 
-def _one(seen: Mapping[str, Seen], quantity: Quantity) -> Seen | None:
-    """The point that is the whole of a quantity, as its name says."""
+def whole(seen: Mapping[str, Seen], quantity: Quantity) -> Seen | None:
+    """Return the point that is the whole of a quantity, as its name says, if it has a value."""
     found = seen.get(quantity.value)
     return found if found is not None and found.quantity is quantity and found.value is not None else None
 
@@ -90,7 +87,7 @@ def _values(points: list[Seen]) -> list[float]:
 
 def _phases(seen: Mapping[str, Seen]) -> Iterator[Relation]:
     for quantity in (Quantity.ACTIVE_POWER, Quantity.REACTIVE_POWER):
-        total, phases = _one(seen, quantity), _by_phase(seen, quantity.value)
+        total, phases = whole(seen, quantity), _by_phase(seen, quantity.value)
         if total is None or total.value is None or len(phases) < 3:
             continue
         values = _values(phases)
@@ -98,29 +95,30 @@ def _phases(seen: Mapping[str, Seen]) -> Iterator[Relation]:
         if max(size, abs(total.value)) < _IDLE_VA:
             continue
         agrees = abs(abs(total.value) - abs(sum(values))) <= NEAR * size + 3 * total.step
-        text = f"L1 + L2 + L3 = {_kilo(sum(values))}, {total.name} {_kilo(total.value)}"
+        text = f"L1 + L2 + L3 = {kilo(sum(values))}, {total.name} {kilo(total.value)}"
         names = (total.name, *(phase.name for phase in phases))
         yield Relation("phases", names, agrees, text, abs(total.value) / max(abs(sum(values)), 1e-12))
 
 
-def _kilo(watts: float, unit: str = "W") -> str:
+def kilo(watts: float, unit: str = "W") -> str:
+    """Return a value in thousands of its base unit."""
     return f"{short(watts / 1000)} k{unit}"
 
 
 def _without_voltage(seen: Mapping[str, Seen]) -> Iterator[Relation]:
     """No power flows where there is no voltage."""
-    power = _one(seen, Quantity.ACTIVE_POWER)
+    power = whole(seen, Quantity.ACTIVE_POWER)
     volts = [point for name, point in seen.items() if name.startswith("voltage") and point.value is not None]
     if power is None or not power.value or not volts or any(point.value for point in volts):
         return
     names = (power.name, *(point.name for point in volts))
-    yield Relation("dead", names, False, f"no voltage, though {power.name} is {_kilo(power.value)}")
+    yield Relation("dead", names, False, f"no voltage, though {power.name} is {kilo(power.value)}")
 
 
 def _factors(seen: Mapping[str, Seen]) -> Iterator[Relation]:
     """The power factor is P over S."""
     factor, power, apparent = (
-        _one(seen, quantity)
+        whole(seen, quantity)
         for quantity in (Quantity.POWER_FACTOR, Quantity.ACTIVE_POWER, Quantity.APPARENT_POWER)
     )
     if factor is None or power is None or apparent is None:
@@ -147,7 +145,7 @@ def _volts(seen: Mapping[str, Seen]) -> tuple[list[Seen], float]:
 
 def _volt_amperes(seen: Mapping[str, Seen]) -> Iterator[Relation]:
     """P ≈ √3 · V · I · pf: both ways where the power factor is known, else P never above V x I."""
-    total = _one(seen, Quantity.ACTIVE_POWER)
+    total = whole(seen, Quantity.ACTIVE_POWER)
     if total is None or total.value is None:
         return
     volts, line_v = _volts(seen)
@@ -184,10 +182,10 @@ def _volt_amperes(seen: Mapping[str, Seen]) -> Iterator[Relation]:
 
 def _power_factor(seen: Mapping[str, Seen], watts: float) -> tuple[Seen | None, float | None]:
     """The power factor as the meter says it, or as it follows from its other powers."""
-    factor = _one(seen, Quantity.POWER_FACTOR)
+    factor = whole(seen, Quantity.POWER_FACTOR)
     if factor is not None and factor.value is not None:
         return factor, min(abs(factor.value), 1.0)
-    apparent, reactive = _one(seen, Quantity.APPARENT_POWER), _one(seen, Quantity.REACTIVE_POWER)
+    apparent, reactive = whole(seen, Quantity.APPARENT_POWER), whole(seen, Quantity.REACTIVE_POWER)
     if apparent is not None and apparent.value:
         return apparent, min(abs(watts / apparent.value), 1.0)
     if reactive is not None and reactive.value:
@@ -197,7 +195,7 @@ def _power_factor(seen: Mapping[str, Seen], watts: float) -> tuple[Seen | None, 
 
 def _direct(seen: Mapping[str, Seen]) -> Iterator[Relation]:
     power, volts, amperes = (
-        _one(seen, quantity) for quantity in (Quantity.DC_POWER, Quantity.DC_VOLTAGE, Quantity.DC_CURRENT)
+        whole(seen, quantity) for quantity in (Quantity.DC_POWER, Quantity.DC_VOLTAGE, Quantity.DC_CURRENT)
     )
     if power is None or volts is None or amperes is None:
         return
@@ -216,104 +214,8 @@ def _direct(seen: Mapping[str, Seen]) -> Iterator[Relation]:
 
 
 def _frequency(seen: Mapping[str, Seen]) -> Iterator[Relation]:
-    point = _one(seen, Quantity.FREQUENCY)
+    point = whole(seen, Quantity.FREQUENCY)
     volts, line_v = _volts(seen)
     if point is not None and point.value == 0 and line_v > 40:
         names = (point.name, *(each.name for each in volts))
         yield Relation("frequency", names, False, f"0 Hz, though there are {short(line_v)} V")
-
-
-def step_relations(
-    first: Mapping[str, Seen], later: Mapping[str, Seen], elapsed_s: float
-) -> Iterator[Relation]:
-    """Yield what the registers did between two readings.
-
-    Parameters
-    ----------
-    first, later
-        Values of both readings.
-    elapsed_s
-        Time between them [s].
-    """
-    energies = [*_energies(first, later)]
-    power = _power_between(first, later)
-    if energies and power is not None:
-        yield from _holds_power(*energies[0], first[power[0]], power[1], elapsed_s)
-    for before, after in energies:
-        if (after.value or 0) - (before.value or 0) < -0.5 * after.step:
-            text = (
-                f"{before.name} fell from {_kilo(before.value or 0, 'Wh')} to {_kilo(after.value or 0, 'Wh')}"
-            )
-            yield Relation("fell", (before.name,), False, f"{text}; a register never falls")
-            return
-    if power is None or not power[2] or power[1] == 0 or elapsed_s <= 0:
-        return
-    exports = (first[power[0]].value or 0) < 0
-    if exports and not any(before.quantity in _BOTH_WAYS for before, _ in energies):
-        return  # power runs the other way than the only register
-    drawn = [each for each in energies if each[0].quantity is not Quantity.ACTIVE_ENERGY_EXPORT]
-    running = [each for each in energies if each[1].value] or drawn
-    if running:
-        yield _steps(running, power[0], power[1], elapsed_s)
-
-
-def _energies(first: Mapping[str, Seen], later: Mapping[str, Seen]) -> Iterator[tuple[Seen, Seen]]:
-    for quantity in (Quantity.ACTIVE_ENERGY_IMPORT, Quantity.ACTIVE_ENERGY_EXPORT, Quantity.DC_ENERGY):
-        before, after = _one(first, quantity), _one(later, quantity)
-        if before is not None and after is not None:
-            yield before, after
-
-
-def _steps(running: list[tuple[Seen, Seen]], name: str, watts: float, elapsed_s: float) -> Relation:
-    counted = sum((after.value or 0) - (before.value or 0) for before, after in running)
-    expected = watts * elapsed_s / 3600
-    step = max(after.step for _, after in running)
-    names = (*(before.name for before, _ in running), name)
-    if expected < 4 * step and counted < 4 * step:
-        wait_s = math.ceil(5 * step * 3600 / watts)
-        return Relation("step", names, None, f"its step is too coarse: --seconds {wait_s} would show it")
-    text = f"register rose by {_kilo(counted, 'Wh')} in {short(elapsed_s)} s, "
-    text += f"{name} gives {_kilo(expected, 'Wh')}"
-    if counted == 0:  # some meters renew their registers only now and then
-        stands = elapsed_s >= PATIENCE_S and expected >= 50 * step
-        return Relation("still", names, False if stands else None, f"{text}: it stands still")
-    ratio = counted / expected
-    near = _near(counted, expected, step)
-    far = not 0.25 <= ratio <= 4 and not near
-    return Relation("step", names, True if near else False if far else None, text, ratio)
-
-
-def _near(counted: float, expected: float, step: float) -> bool:
-    """Whether an increment is that of a power, as far as steps and renewals of a register let one see."""
-    return counted <= 2 * expected + 2 * step and counted + 2 * step >= expected / 2
-
-
-def _power_between(first: Mapping[str, Seen], later: Mapping[str, Seen]) -> tuple[str, float, bool] | None:
-    """Name and mean of the power [W], and whether it stayed about the same."""
-    for quantity in (Quantity.ACTIVE_POWER, Quantity.DC_POWER):
-        before, after = _one(first, quantity), _one(later, quantity)
-        if before is None or after is None or before.value is None or after.value is None:
-            continue
-        low, high = sorted((abs(before.value), abs(after.value)))
-        return before.name, (low + high) / 2, high <= 2 * low and before.value * after.value > 0
-    return None
-
-
-def _holds_power(
-    before: Seen, after: Seen, power: Seen, watts: float, elapsed_s: float
-) -> Iterator[Relation]:
-    """The same digits in an energy and a power register, twice: one of them is the other."""
-    if not before.value or not after.value or not power.value:
-        return
-    for value, watt in ((before.value, abs(power.value)), (after.value, watts)):
-        if not any(abs(value - watt * factor) <= 0.02 * watt * factor for factor in (1, 1000, 0.001)):
-            return
-    expected = watts * elapsed_s / 3600
-    if after.value >= before.value and expected < 4 * after.step:
-        return  # whether it counts cannot be seen
-    if after.value > before.value and _near(after.value - before.value, expected, after.step):
-        return  # it counts, so it is a register of few kWh by chance
-    text = f"{before.name} {_kilo(before.value, 'Wh')} and {power.name} {_kilo(power.value)}"
-    yield Relation(
-        "same", (before.name, power.name), False, f"{text} have the same digits, and it does not count up"
-    )

@@ -96,14 +96,17 @@ def table(report: Report) -> Iterator[str]:
         yield f" {'addr':>5} {'point':<9} {'words received':<19} {'value':>17}      why"
     for row in report.rows:
         yield from _row(row)
+    if any(row.witness for row in report.rows):
+        yield " * in the profile, but not configured: read as a witness"
     yield ""
 
 
 def _row(row: Row) -> Iterator[str]:
     parts = row.words or ((),)
+    name = f"{short_name(row.name)[:8]}*" if row.witness else short_name(row.name)
     for at, address in enumerate(row.address):
         words = " ".join(f"{word:04X}" for word in (parts[at] if at < len(parts) else ()))
-        line = f" {address:>5} {short_name(row.name) if at == 0 else '  +':<9} {words:<19}"
+        line = f" {address:>5} {name if at == 0 else '  +':<9} {words:<19}"
         if at == 0:
             line += f" {_value(row.number, row.unit):>17} {_sense(row.judged):<3}"
             if row.other is not None and row.other_judged is not None:

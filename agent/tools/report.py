@@ -30,6 +30,8 @@ class Row:
         Of each of its parts.
     words
         Of each of its parts, as received.
+    witness
+        Whether it is read by the probe only.
     other, other_judged
         What it says with all found mistakes mended; None where that is the same.
     """
@@ -40,6 +42,7 @@ class Row:
     unit: str
     number: Number
     judged: Judged
+    witness: bool = False
     other: Number | None = None
     other_judged: Judged | None = None
 
@@ -174,6 +177,7 @@ def _rows(case: Case, diagnosis: Diagnosis, *, compared: bool) -> Iterator[Row]:
             entry.measure.unit.value,
             number,
             judged,
+            entry.witness,
             mended.numbers[entry.name] if compared else None,
             mended.judged[entry.name] if compared else None,
         )
@@ -260,6 +264,7 @@ def _row_facts(row: Row) -> dict[str, Any]:
         "unit": row.unit,
         "plausible": row.judged.sense.value,
         "why": row.judged.why,
+        "configured": not row.witness,
     }
     if row.other is not None and row.other_judged is not None:
         facts["alternative"] = value_text(row.other)

@@ -43,11 +43,14 @@ class Entry:
         What a count of it means.
     register
         Where it stands and how it is encoded.
+    witness
+        Whether the profile has it and the configuration does not read it.
     """
 
     name: str
     measure: Measure
     register: RegisterPoint
+    witness: bool = False
 
     @property
     def base_factor(self) -> float:

@@ -203,6 +203,17 @@ async def test_no_false_alarm(tmp_path: Path, product: str) -> None:
         assert result.examined.requests < MOST_REQUESTS
 
 
+async def test_other_points_of_the_profile_bear_witness(tmp_path: Path) -> None:
+    site = Site(tmp_path, more="ct: 100/5, vt: 6600/110, points: [active_energy_import]")
+    site.own_profile(("word_order: msw_first", "word_order: lsw_first"))
+    site.load.opening_wh = Fraction(0)  # nothing to be seen in what is configured
+    async with site.served() as line:
+        result = await site.probed(seconds=0)
+    assert kinds(result) == [("word order",)]
+    assert " 3027 v_l1n*    " in shown(result, line.port)
+    assert "read as a witness" in shown(result, line.port)
+
+
 async def test_a_silent_meter_and_its_neighbours(tmp_path: Path) -> None:
     site = Site(tmp_path)
     other = product_meter("schneider_pm5xxx", Load(), Electrical(6600, 0.91))
@@ -250,5 +261,6 @@ async def test_what_is_kept_of_a_probe(tmp_path: Path) -> None:
         "unit": "kWh",
         "plausible": "ok",
         "why": "40 years at full load, at most 1,371.8 kW by CT and VT",
+        "configured": True,
     }
     assert line["comparison"] == "display 8,412,337.1 kWh = register"
