@@ -128,12 +128,11 @@ def _reach(
             next="leave out the register that stands so far away, or measure it as a point of its own",
         )
     for first, last in forbidden:
-        hit = [place for place in point.places if place.address <= last and first < place.end]
-        if hit:
+        if start <= last and first < end:  # between its parts too: they are read in one request
             yield Problem(
                 at,
                 "The value stands where the profile says that nothing may be read.",
-                evidence=f"{hit[0].address} to {hit[0].end - 1}; forbidden: {first} to {last}",
+                evidence=f"{start} to {end - 1}; forbidden: {first} to {last}",
                 next="correct the address, or the range in forbidden",
             )
     if sunspec and end > _LONGEST_MODEL:
