@@ -24,30 +24,30 @@ class Certificate:
 def certificates(config: AgentConfig) -> tuple[Certificate, ...]:
     """Return the certificates of all gateways that are spoken to by TLS, each file once."""
     found: dict[Path, Certificate] = {}
-    for path, what in _named(config):
+    for path, what, is_ca in _named(config):
         if path not in found:
-            found[path] = read_certificate(path, what)
+            found[path] = read_certificate(path, what, is_ca=is_ca)
     return tuple(found.values())
 
 
-def read_certificate(path: Path, what: str) -> Certificate:
-    """Return the end of a PEM file: of several certificates in it, the first end."""
+def read_certificate(path: Path, what: str, *, is_ca: bool = False) -> Certificate:
+    """Return when a PEM file ends: a chain with its first certificate, a set of authorities with its last."""
     try:
         parts = x509.load_pem_x509_certificates(path.read_bytes())
     except OSError as error:
         return Certificate(str(path), what, None, error.strerror or str(error))
     except ValueError:
         return Certificate(str(path), what, None, "no PEM certificate in it")
-    ends = min(part.not_valid_after_utc for part in parts)
+    ends = (max if is_ca else min)(part.not_valid_after_utc for part in parts)
     return Certificate(str(path), what, int(ends.timestamp() * 1000))
 
 
-def _named(config: AgentConfig) -> Iterator[tuple[Path, str]]:
+def _named(config: AgentConfig) -> Iterator[tuple[Path, str, bool]]:
     for device in config.devices:
         if device.modbus is None:
             continue
         link = config.link(device)
         if link.tls is not None:
-            yield link.tls.ca, f"CA of {link.name}"
+            yield link.tls.ca, f"CA of {link.name}", True
             if link.tls.certificate is not None:
-                yield link.tls.certificate, f"client certificate for {link.name}"
+                yield link.tls.certificate, f"client certificate for {link.name}", False

@@ -45,7 +45,7 @@ def diagnose(seen: Evidence) -> Diagnosis:
             tz=tz,
             is_running=seen.answer != "not_running",
             free_bytes=seen.free_bytes,
-            is_urgent=any(one.urgent for one in (*found.faults, *found.notices)),
+            is_urgent=any(fault.urgent for fault in found.faults),
         ),
         faults=tuple(found.faults),
         notices=tuple(found.notices),
@@ -141,7 +141,6 @@ def _disk(seen: Evidence, tz: ZoneInfo, found: Found) -> None:
             seen=f"df -h {facts.spool.path}" if facts else "",
             do="free space on this disk: old logs, old packages; never files of the spool",
             until=full_text(ends_ms, seen.now_ms, tz),
-            urgent=free < FULL_BYTES or (ends_ms is not None and ends_ms - seen.now_ms < DAY_MS),
         )
         delivers = facts is not None and facts.broker.connected and all(one.alive for one in facts.ledgers)
         if free < FULL_BYTES or not delivers:

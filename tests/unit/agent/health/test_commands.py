@@ -20,6 +20,8 @@ from typer.testing import CliRunner, Result
 
 from agent.cli import app
 from agent.health.facts import Facts
+from agent.health.reach import holder
+from agent.spool.files import Lock
 from tests.servers import free_port
 from tests.unit.agent.fake_modbus import Asked, Send, fake_meter, reply
 
@@ -209,6 +211,40 @@ def test_doctor_without_the_agent_calls_that_fault_number_one(stopped: Path) -> 
     assert found.exit_code == 1
     assert found.stdout.index("FAULT  the agent aoba-1 is not running") < found.stdout.index("FAULT  broker")
     assert "Nothing has to be done tonight" not in found.stdout
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells who holds a lock")
+@pytest.mark.parametrize(
+    ("port", "told"), [("null", "metrics_port is off"), ("free", "does not answer on port")]
+)
+def test_an_agent_that_runs_and_tells_nothing_is_not_called_stopped(
+    port: str, told: str, stopped: Path
+) -> None:
+    number = str(free_port()) if port == "free" else port
+    text = re.sub(r"metrics_port: \d+", f"metrics_port: {number}", stopped.read_text(encoding="utf-8"))
+    stopped.write_text(text, encoding="utf-8")
+    spool = stopped.parent / "spool"
+    spool.mkdir()
+    lock = Lock(spool / "lock")
+    try:
+        assert holder(spool / "lock") == os.getpid()
+        found = run("status", stopped)
+        assert found.exit_code == 3 and told in found.output and "not running" not in found.output
+        found = run("doctor", stopped)
+        assert "ENERGY: NOT CHECKED." in found.output and "not running" not in found.output
+    finally:
+        lock.release()
+    assert "not running" in run("status", stopped).output
+
+
+def test_another_agent_on_the_port_is_not_taken_for_ours(running: Path, tmp_path: Path) -> None:
+    other = tmp_path / "agent.yaml"
+    other.write_text(
+        running.read_text(encoding="utf-8").replace("agent: aoba-1", "agent: aoba-2"), encoding="utf-8"
+    )
+    for command in ("status", "watch", "doctor"):
+        found = run(command, other)
+        assert "answered by somebody else, not by aoba-2" in found.output
 
 
 def test_a_wrong_configuration_ends_with_2(stopped: Path) -> None:

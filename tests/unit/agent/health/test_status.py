@@ -24,7 +24,9 @@ from agent.spool import Spool
 from agent.uplink import Uplink
 from config.agent import AgentConfig
 from config.loading import load_agent
+from core.delivery import topics
 from core.delivery.frames import Lane
+from core.delivery.messages import Life, encode
 from core.delivery.payload import BAD, GOOD
 from core.errors import Unreachable
 from tests.unit.agent.health.material import at, bad_night, facts
@@ -199,6 +201,11 @@ async def test_looking_at_a_spool_changes_nothing_and_survives_damage(agent: Age
     seen = look(agent.config.spool, "aoba-1")
     assert (seen.frames, seen.damaged_files) == (1, 1)
     assert before == {each: each.read_bytes() for each in agent.config.spool.rglob("*") if each.is_file()}
+    path.write_bytes(path.read_bytes()[:-20])  # within the record's payload
+    assert (look(agent.config.spool, "aoba-1").frames, look(agent.config.spool, "aoba-1").damaged_files) == (
+        0,
+        1,
+    )
     assert look(agent.config.spool / "nowhere", "aoba-1").problem == "No such file or directory"
 
 
@@ -315,3 +322,11 @@ async def test_a_taken_port_is_a_warning_and_the_agent_goes_on(
     assert "goes on all the same" in record.message and str(port) in record.__dict__["where"]
     async with serve_status(agent.config, now_ms=lambda: NOW_MS, **parts):  # type: ignore[arg-type]  # as said
         assert (await ask(port, GET)).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize("alive", [True, False])
+async def test_a_last_will_is_no_word_of_the_collector(alive: bool, agent: Agent) -> None:
+    life = Life(ledger="hq", ledger_id="a" * 32, life="b" * 32, time_ms=NOW_MS, alive=alive)
+    agent.uplink._hear(topics.collector_status("hq"), encode(life))
+    (ledger,) = (await agent.status.facts()).ledgers
+    assert (ledger.heard_ms is not None, ledger.alive) == (alive, alive)
