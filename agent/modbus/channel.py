@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Final, cast
+from typing import cast
 
 from agent.modbus.framing import Answer, Framing, Mbap
 from agent.modbus.stats import BusStats
 from agent.modbus.wire import Request
-
-_SECOND_LOOK_S: Final = 0.002  # a reply may wait in the socket while this process was busy elsewhere
 
 
 class NoAnswer(Exception):
@@ -67,7 +65,6 @@ class Channel(asyncio.Protocol):
         "_fires_at",
         "_future",
         "_judge",
-        "_looked_twice",
         "_loop",
         "_lost",
         "_number",
@@ -97,7 +94,6 @@ class Channel(asyncio.Protocol):
         self._received = b""
         self._timer: asyncio.TimerHandle | None = None
         self._ends_at = self._fires_at = 0.0
-        self._looked_twice = False
         self._lost: Exception | None = None
         self.is_rtu = framing is not Mbap
         self.stays_open = stays_open
@@ -117,7 +113,6 @@ class Channel(asyncio.Protocol):
         """
         self._future = future = self._loop.create_future()
         self._request, self._number = request, number
-        self._looked_twice = False
         self._ends_at = ends_at = self._loop.time() + deadline_s
         if self._timer is None or self._fires_at > ends_at:
             self._set_timer(ends_at)
@@ -202,11 +197,7 @@ class Channel(asyncio.Protocol):
         self._timer = None
         if self._future is None:
             return
-        now = self._loop.time()
-        if now < self._ends_at:
+        if self._loop.time() < self._ends_at:
             self._set_timer(self._ends_at)
-        elif not self._looked_twice:
-            self._looked_twice = True
-            self._set_timer(now + _SECOND_LOOK_S)
         else:
             self._end(Silent("no whole reply in time"))
