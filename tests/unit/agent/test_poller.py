@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +14,9 @@ from agent.counters import Event
 from agent.poller import BusPoller
 from agent.readings import Scan
 from agent.schedule import Schedule, phase_of
+from agent.spool import Spool
 from core.delivery.frames import Lane
+from core.delivery.tables import PointRow, PointTable
 from core.errors import Unreachable
 from tests.unit.agent.virtual import JumpingClock, Meter, board_at, polled, run
 
@@ -203,6 +206,40 @@ async def test_if_probes_were_not_bounded_the_living_would_be_late(monkeypatch: 
     monkeypatch.setattr("agent.poller.FULL_SHARE", 0)
     p99, share, _ = await lateness_with(5, hours=0.25)
     assert share < 0.9 or p99 > 10 * none_dead
+
+
+async def test_72_hours_without_the_uplink_do_not_change_lateness(tmp_path: Path) -> None:
+    clock, board = JumpingClock(0, 72 * HOUR_MS), board_at(0)
+    spool = Spool(tmp_path / "spool", "aoba-1")  # nobody listens to it, so nothing ever leaves it
+    rows = [
+        PointRow(f"m.{lane}", "active_power", "W", "1", "1", None, "primary", "", "", "") for lane in Lane
+    ]
+    table, late = PointTable(tuple(rows)), list[tuple[int, int]]()
+    board.lateness.add = lambda lane, late_ms: late.append((clock.time_ms, late_ms))  # type: ignore[method-assign]
+    meters, schedules = bus_of_ten(clock, dead=1)
+    devices = [
+        polled(
+            meters[at],
+            {Lane.REGISTERS: schedules[Lane.REGISTERS][at], Lane.SAMPLES: Schedule(10_000, phase_ms=10 * at)},
+            board,
+            lambda lane, scans, events: spool.add(lane, table, scans, events),
+            id=f"D-{at}",
+        )
+        for at in range(3)
+    ]
+
+    async def flush_each_hour() -> None:
+        for hour in range(1, 72):
+            await clock.reached(hour * HOUR_MS)
+            await spool.flush()
+
+    await asyncio.gather(run(clock, devices, board), flush_each_hour())
+    await spool.close()
+    first = sorted(late_ms for at_ms, late_ms in late if at_ms < 12 * HOUR_MS)
+    last = sorted(late_ms for at_ms, late_ms in late if at_ms >= 60 * HOUR_MS)
+    assert abs(len(first) - len(last)) < 5
+    assert last[len(last) * 99 // 100] == first[len(first) * 99 // 100]
+    assert sum(entry.readings for entry in spool.store.epochs(Lane.SAMPLES)) > 50_000
 
 
 async def test_a_slow_unit_is_found_again_by_a_probe_with_the_full_deadline() -> None:
