@@ -149,6 +149,10 @@ def _families(case: Case) -> Iterator[Hypothesis]:
     for name in ("energy", "power", "current", "voltage"):
         chosen = [entry.name for entry in case.entries if family(entry) == name]
         if chosen:
+            for detail, variant in ORDERS.items():
+                yield Hypothesis(Kind.ORDER, detail, 1, dict.fromkeys(chosen, variant))
+            for detail, variant in SHIFTS.items():
+                yield Hypothesis(Kind.ADDRESS, detail, 1, dict.fromkeys(chosen, variant))
             for detail, variant in SLIPS.items():
                 yield Hypothesis(Kind.SCALE, f"{name} x {detail}", 1, dict.fromkeys(chosen, variant))
     by_type: dict[ValueType, list[Entry]] = {}

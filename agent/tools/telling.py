@@ -245,7 +245,7 @@ def _point_fixes(case: Case, hypothesis: Hypothesis, place: Place) -> Iterator[s
         elif hypothesis.kind is Kind.TYPE:
             text = f"type: {hypothesis.detail}"
         else:
-            text = f"order: {order_name(case, hypothesis)}"
+            text = f"{'word_order' if variant.swap_words else 'byte_order'}: {order_name(case, hypothesis)}"
         key = text.partition(":")[0]
         yield f"{place('profile', ('points', name, key))} {name}: {text}"
     if len(hypothesis.variants) > 3:

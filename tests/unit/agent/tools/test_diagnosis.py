@@ -113,6 +113,19 @@ def test_bytes_the_other_way_round_are_named(bytes_too: bool, detail: str) -> No
     assert found(told) == [[(Kind.ORDER, f"{detail} the other way round")]]
 
 
+def test_what_makes_sense_is_not_spoilt_to_mend_more() -> None:
+    currents = ("current_l1", "current_l2", "current_l3")
+    points = {
+        name: PM.points[name].model_copy(update={"word_order": WordOrder.LSW_FIRST}) for name in currents
+    }
+    right = {name: PM.points[name] for name in ("voltage_l1n", "active_power")}
+    wrong = PM.model_copy(update={"points": {**right, **points}})
+    told = diagnose(case(PM, FLOW, PRIMARY, read_as=wrong))
+    assert found(told) == [[(Kind.ORDER, "words the other way round")]]
+    assert told.world.variants.keys() == {*currents}
+    assert told.mended.against == 0
+
+
 def test_word_order_and_address_wrong_at_once() -> None:
     swapped = PM.model_copy(update={"word_order": WordOrder.LSW_FIRST})
     words = {(function, at + 1): word for (function, at), word in meter(PM, FLOW).items()}
@@ -272,6 +285,7 @@ def test_energy_that_is_really_power() -> None:
     [
         (Quantity.FREQUENCY, 44.9, Sense.NO),
         (Quantity.FREQUENCY, 45.0, Sense.OK),
+        (Quantity.FREQUENCY, 65.1, Sense.NO),
         (Quantity.VOLTAGE_L1N, 3811.0, Sense.OK),
         (Quantity.VOLTAGE_L12, 3811.0, Sense.NO),
         (Quantity.VOLTAGE_L1N, 63.5, Sense.NO),

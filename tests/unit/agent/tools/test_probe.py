@@ -16,7 +16,7 @@ from agent.tools.evidence import evidence
 from agent.tools.probe import Silent
 from agent.tools.report import Report
 from simulators.meters import Electrical
-from simulators.modbus import Fault
+from simulators.modbus import Fault, Meter
 from simulators.products import PRODUCTS, product_meter
 from tests.unit.agent.tools.site import START_MS, Load, Site, profile_of, shown, shown_silent
 
@@ -227,12 +227,26 @@ async def test_a_silent_meter_and_its_neighbours(tmp_path: Path) -> None:
 
 
 async def test_a_pause_that_the_meter_needs_is_found(tmp_path: Path) -> None:
-    site = Site(tmp_path, pause=asyncio.sleep, clock=time.monotonic)  # the meter's deafness is real time
+    async def pause(seconds: float) -> None:  # the meter's deafness is real time
+        await asyncio.sleep(min(seconds, 0.06))
+
+    site = Site(tmp_path, pause=pause, clock=time.monotonic)
     async with site.served() as line:
-        line.of(7).set(Fault.NEEDS_GAP, gap_ms=7.0)
+        line.of(7).set(Fault.NEEDS_GAP, gap_ms=40.0)  # longer than the probe's own pause at first
         result = await site.probed(seconds=0)
+    assert result.told == ()
     assert result.examined.measured is not None
-    assert result.examined.measured.gap_ms == 10
+    assert result.examined.measured.gap_ms == 50
+
+
+async def test_a_neighbour_that_refuses_is_there(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    async with site.served(others={8: Meter({60_000: lambda _: (1,)})}) as line:
+        site.configure(line.port, unit=9)
+        site.configure(line.port, unit=8, name="AOB-CMP-02", add=True)
+        found = await site.examined()
+    assert isinstance(found, Silent)
+    assert found.others == {"AOB-CMP-02": True}
 
 
 async def test_the_registers_that_a_meter_gives_at_once(tmp_path: Path) -> None:
