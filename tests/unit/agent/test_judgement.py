@@ -219,6 +219,13 @@ def test_a_register_that_falls_again_and_again_is_no_new_line() -> None:
     assert {quality for _, _, quality in kept.rows[20:]} == {BAD}
 
 
+def test_a_fallen_register_that_leaps_is_no_new_line() -> None:
+    leaping: dict[int, Value] = {at: 100_000 * at for at in range(20, 60)}
+    kept = follow(spoilt(leaping))
+    assert {quality for _, _, quality in kept.rows[20:]} == {BAD}
+    assert kept.kinds == ["fell"]
+
+
 def test_after_a_long_silence_what_full_scale_could_bring_is_plausible() -> None:
     readings = rising(1_000, range(5)) + [
         (time_ms + 72 * 60 * MINUTE, 1_000 + 60_000_000) for time_ms in (0,)
@@ -242,7 +249,7 @@ def test_a_register_that_moves_in_lumps_is_no_jump() -> None:
 
 def test_a_float_whose_steps_are_large_is_no_jump() -> None:
     shape = Shape((ENERGY,), (True,))
-    judge = Judge({ENERGY: CounterRule(most_per_ms=0.01, flow=1, kwh=0.001)})
+    judge = Judge({ENERGY: CounterRule(most_per_ms=0.001, flow=1, kwh=0.001)})
     count, kinds = 1e9, list[object]()
     for at in range(200):
         if at % 7 == 0:

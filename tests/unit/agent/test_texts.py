@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from decimal import Decimal
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -37,6 +38,13 @@ def test_a_32_bit_float_has_the_text_of_its_count(value: float) -> None:
     assert count is not None
     expected = encode_payload([TakenReading("M.0", 1, count)], TABLE)[8:-4]
     assert text_of_single(value) == expected
+
+
+def test_many_32_bit_floats_have_the_text_of_their_counts() -> None:
+    random = Random(20240201)
+    for _ in range(20_000):
+        value = single(random.uniform(-1, 1) * 10 ** random.uniform(-4, 6))
+        assert text_of_single(value) == str(count_of_float(value, single=True))
 
 
 @given(DOUBLES | DISPLAYED)

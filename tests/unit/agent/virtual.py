@@ -26,15 +26,18 @@ class Finished(Exception):
 
 
 class JumpingClock:
-    """Time passes only in sleep, at once; it ends at `end_ms`."""
+    """Time passes only in sleep, at once, unless somebody is `asking`; it ends at `end_ms`."""
 
     def __init__(self, start_ms: int, end_ms: int) -> None:
         self.time_ms, self.end_ms = start_ms, end_ms
+        self.asking: list[str] = []
 
     def now_ms(self) -> int:
         return self.time_ms
 
     async def sleep_until(self, time_ms: int) -> None:
+        while self.asking:  # noqa: ASYNC110  a clock has no event to wait for
+            await asyncio.sleep(0)
         if time_ms > self.end_ms:
             raise Finished
         self.time_ms = max(self.time_ms, time_ms)
