@@ -30,8 +30,11 @@ CIRCUIT = Electrical(400, 0.9)
 
 PERIOD_MS = 500
 TIMEOUT_S = 0.4
-FROM_MS, UNTIL_MS, BACK_MS, END_MS = 2_000, 4_200, 9_500, 11_000
-"""In a run of `END_MS` the faults act in [FROM, UNTIL); by BACK all must be read again [ms]."""
+FROM_MS, UNTIL_MS, BACK_MS, END_MS = 5_200, 7_400, 12_700, 14_000
+"""In a run of `END_MS` the faults act in [FROM, UNTIL); by BACK all must be read again [ms].
+
+FROM leaves time for ten replies: only then is a unit known, and waited for no longer than it needs.
+"""
 
 COUNTS_PER_S = 1_000
 """A count a millisecond: a value tells of which moment it is."""
@@ -59,6 +62,7 @@ LINE_CASES: Mapping[str, Case] = {
     "M4-short": Case(Fault.SHORT_REPLY, {}),
     "M4-short-rtu": Case(Fault.SHORT_REPLY, {}, "rtu"),
     "M4-unit": Case(Fault.WRONG_UNIT, {}),
+    "M4-unit-rtu": Case(Fault.WRONG_UNIT, {}, "rtu"),
     "M4-function-rtu": Case(Fault.WRONG_FUNCTION, {}, "rtu"),
     "M5-drip": Case(Fault.DRIPPING_REPLY, {"bytes_per_s": 20.0}),
     "M6-half-open": Case(Fault.HALF_OPEN, {}, of_line=True),
@@ -71,6 +75,8 @@ PACED: Mapping[str, tuple[Fault, Mapping[str, Any]]] = {
     "M14-gap": (Fault.NEEDS_GAP, {"gap_ms": 30.0}),
     "M14-settle": (Fault.NEEDS_SETTLE, {"settle_ms": 120.0}),
 }
+DEAD, DEAD_TIMEOUT_S = "M1-dead", 4 * PERIOD_MS / 1000
+"""A unit that never answers, on a line whose deadline is much longer than the period."""
 LIAR = "negative-control"
 """A meter that is 300 ms ahead while the others' faults act; the check must see it."""
 
@@ -143,6 +149,7 @@ async def _run_lines(folder: Path) -> LineRun:
             line = await serve_line(name, gap_ms=45, settle_ms=200)
             line.faults.set(fault, from_ms=0, **settings)
         await serve_line("M6-one-socket", sockets=1)
+        (await serve_line(DEAD, timeout_s=DEAD_TIMEOUT_S)).of(1).set(Fault.METER_SILENT, from_ms=0)
         (await serve_line(LIAR)).of(1).set(Fault.REGISTER_BACK, counts=-300, **window)
         lane = {"every_s": PERIOD_MS / 1000, "boundary_margin_ms": 0}
         config = configure(folder, devices, registers=lane)
@@ -164,17 +171,24 @@ def test_the_unit_beside_it_is_read_on_as_before(lines: LineRun, name: str) -> N
     beside = f"{name}-beside"
     assert lines.wrong(beside) == []
     times = lines.good(beside, 0, END_MS - 500)
-    assert len(times) >= (END_MS - 500) // PERIOD_MS - 1
-    assert max(after - before for before, after in pairwise(times)) < PERIOD_MS + 1000 * TIMEOUT_S + 150
+    assert len(times) >= (END_MS - 500) // PERIOD_MS - 2
+    assert max(after - before for before, after in pairwise(times)) < 3 * PERIOD_MS
 
 
 @pytest.mark.parametrize("name", [*PACED, "M6-one-socket"])
 def test_a_line_that_is_asked_as_it_needs_is_read_throughout(lines: LineRun, name: str) -> None:
     for device in (name, f"{name}-beside"):
         assert lines.wrong(device) == []
-        assert len(lines.good(device, 0, END_MS - 500)) >= (END_MS - 500) // PERIOD_MS - 1
+        assert len(lines.good(device, 0, END_MS - 500)) >= (END_MS - 500) // PERIOD_MS - 2
         assert lines.recorded.told(device) == []
     assert lines.lines[name].refused_connections == 0
+
+
+def test_a_unit_that_never_answered_costs_the_one_beside_it_nothing(lines: LineRun) -> None:
+    assert lines.recorded.of(f"{DEAD}.{ENERGY}") == []
+    assert len([asked for asked in lines.lines[DEAD].asked if asked.unit == 1]) >= 3, "it is tried"
+    times = lines.good(f"{DEAD}-beside", 2 * PERIOD_MS, END_MS - 500)
+    assert max(after - before for before, after in pairwise(times)) < 3 * PERIOD_MS
 
 
 def test_nothing_but_reads_was_ever_asked_for(lines: LineRun) -> None:
