@@ -15,11 +15,5 @@ from agent.commands.watch import watch
 
 app = typer.Typer(no_args_is_help=True, help="Read the meters of a site, and keep every reading safe.")
 
-app.command()(run)
-app.command()(check)
-app.command()(init)
-app.command()(watch)
-app.command()(status)
-app.command()(doctor)
-app.command()(probe)
-app.command()(scan)
+for command in (init, check, scan, probe, run, watch, status, doctor):  # as a site meets them
+    app.command()(command)

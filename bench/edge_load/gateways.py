@@ -13,6 +13,7 @@ import struct
 import sys
 import time
 from array import array
+from functools import partial
 from typing import Any, cast
 
 import uvloop
@@ -116,7 +117,7 @@ async def serve(first_port: int, gateways: int, units: int, dead: int) -> None:
     loop = asyncio.get_running_loop()
     load = Load(gateways, units, dead)
     for gateway in range(gateways):
-        await loop.create_server(lambda g=gateway: Gateway(load, g), "127.0.0.1", first_port + gateway)  # type: ignore[misc]
+        await loop.create_server(partial(Gateway, load, gateway), "127.0.0.1", first_port + gateway)
     print("ready", flush=True)
     while line := await asyncio.to_thread(sys.stdin.readline):
         if line == "reset\n":
