@@ -10,8 +10,8 @@ from agent.tools.bands import Sense
 from agent.tools.evaluation import Case, Evaluation, World, evaluate
 from agent.tools.hypotheses import Hypothesis, Kind, hypotheses, pairs
 
-_ROUNDS: Final = 3
-"""Most mistakes that are looked for in one device [1]."""
+_ROUNDS: Final = 6
+"""Most steps towards what explains everything [1]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,25 +73,33 @@ def diagnose(case: Case) -> Diagnosis:
     configured = now = evaluate(case, world)
     findings: list[Finding] = []
     tried: dict[str, None] = {}
+    postponed: frozenset[str] = frozenset()
+    mended_since = False
     for _ in range(_ROUNDS):
         if now.against == 0:
-            break
+            if not (postponed and mended_since):
+                break
+            # what several explained equally may be clear now that other points make sense
+            world = replace(world, excused=world.excused - postponed)
+            findings = [finding for finding in findings if len(finding.candidates) == 1]
+            postponed, mended_since, now = frozenset(), False, evaluate(case, world)
         options = [*hypotheses(case, world, now)]
         best = _best(case, world, now, options)
         if len(best) != 1 or best[0][1].against > 0:
             best = _better(best, _best(case, world, now, pairs(case)))
         tried |= dict.fromkeys(each.kind.value for each in options)
-        if not best:
-            findings.append(Finding((), now, (), ()))
-            break
         candidates = tuple(hypothesis for hypothesis, _ in best)
         after = tuple(evaluation for _, evaluation in best)
-        mended = tuple(sorted(now.bad - after[0].bad))
-        findings.append(Finding(candidates, now, after, mended))
+        mended = now.bad - after[0].bad if after else frozenset()
+        findings.append(Finding(candidates, now, after, tuple(sorted(mended))))
+        if not best:
+            break
         if len(best) == 1:
-            world = candidates[0].applied(world)
-        else:  # what several explain equally is asked no more, and not mended
-            world = replace(world, excused=world.excused | _in_doubt(case, now))
+            world, mended_since = candidates[0].applied(world), True
+        else:
+            doubt = (mended or _in_doubt(case, now)) - world.excused
+            postponed, mended_since = postponed | doubt, False
+            world = replace(world, excused=world.excused | doubt)
         now = evaluate(case, world)
     return Diagnosis(configured, now, world, tuple(findings), tuple(tried))
 
@@ -116,8 +124,8 @@ def _best(
         return []
     least = min(after.against for _, after in found)
     found = [each for each in found if each[1].against == least]
-    most = max(after.support for _, after in found)
-    found = [each for each in found if each[1].support == most]
+    most = max(_credit(option, after) for option, after in found)
+    found = [each for each in found if _credit(*each) == most]
     narrow = (Kind.SCALE, Kind.TYPE)  # of these more than the evidence is not claimed
     found.sort(key=lambda each: -each[0].level if each[0].kind in narrow else each[0].level)
     suspects = _suspects(case, now)
@@ -150,15 +158,18 @@ def _suspects(case: Case, now: Evaluation) -> frozenset[str]:
     return now.bad | names
 
 
+def _credit(option: Hypothesis, after: Evaluation) -> float:
+    """What speaks for a mistake: a whole device is read in a wrong order more often than a part of it."""
+    partly = option.level in (1, 2) and option.kind in (Kind.ORDER, Kind.ADDRESS)
+    return round(after.support - 3 * partly, 6)
+
+
 def _explains(option: Hypothesis, now: Evaluation, after: Evaluation) -> bool:
     """A 0 or a missing value explains nothing by itself, and no point may be spoilt."""
     lost = now.good - after.good
-    if after.bad - now.bad or (lost and option.level not in (0, 3)):
+    if lost and option.level not in (0, 3):
         return False
-    gained = after.good & now.bad
-    if 2 * len(lost) > max(len(now.good), len(gained)) or any(
-        after.judged[name].sense is not Sense.ZERO for name in lost
-    ):
+    if len(lost) > len(after.good) or any(after.judged[name].sense is not Sense.ZERO for name in lost):
         return False  # by chance a few words may look like a value where really there is a 0
     mended = now.bad - after.bad
     good = [name for name in mended if after.judged[name].sense is Sense.OK]

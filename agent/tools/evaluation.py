@@ -152,7 +152,8 @@ def evaluate(case: Case, world: World, *, was_bad: frozenset[str] = frozenset())
         for name in asked
     )
     against += sum(relation.agrees is False for relation in counted)
-    support = float(sum(judged[name].sense is Sense.OK for name in asked))
+    # words that are all 0 are hardly there by chance: where something must not be lost, they count too
+    support = float(sum(judged[name].sense in (Sense.OK, Sense.ZERO) for name in asked))
     support += 2 * sum(relation.agrees is True for relation in counted)
     support += 0.5 * sum(relation.agrees is True and abs(relation.ratio - 1) < _CLOSE for relation in counted)
     support += 0.1 * sum(

@@ -114,16 +114,18 @@ def test_bytes_the_other_way_round_are_named(bytes_too: bool, detail: str) -> No
 
 
 def test_what_makes_sense_is_not_spoilt_to_mend_more() -> None:
-    currents = ("current_l1", "current_l2", "current_l3")
+    """Five points are in another order than the profile says, and the sixth is not."""
+    wrong_ones = ("current_l1", "current_l2", "current_l3", "voltage_l1n", "voltage_l2n")
     points = {
-        name: PM.points[name].model_copy(update={"word_order": WordOrder.LSW_FIRST}) for name in currents
+        name: PM.points[name].model_copy(update={"word_order": WordOrder.LSW_FIRST}) for name in wrong_ones
     }
-    right = {name: PM.points[name] for name in ("voltage_l1n", "active_power")}
-    wrong = PM.model_copy(update={"points": {**right, **points}})
-    told = diagnose(case(PM, FLOW, PRIMARY, read_as=wrong))
-    assert found(told) == [[(Kind.ORDER, "words the other way round")]]
-    assert told.world.variants.keys() == {*currents}
+    points["active_power"] = PM.points["active_power"]
+    told = diagnose(case(PM, FLOW, PRIMARY, read_as=PM.model_copy(update={"points": points})))
     assert told.mended.against == 0
+    assert told.world.variants.keys() == {*wrong_ones}
+    assert {each for finding in found(told) for each in finding} == {
+        (Kind.ORDER, "words the other way round")
+    }
 
 
 def test_word_order_and_address_wrong_at_once() -> None:
@@ -266,6 +268,18 @@ def test_what_nothing_explains_is_said_so() -> None:
     words = dict.fromkeys(meter(PM, FLOW), 0x5A5A)
     told = diagnose(Case(entries(PM), words, PRIMARY))
     assert found(told) == [[]]
+
+
+def test_what_does_not_fit_is_not_explained_by_reading_a_zero_instead() -> None:
+    """Power where there is no voltage: beside that register stand zeros, but that mends nothing."""
+    profile = load_profile("abb_b23")
+    at = profile.points["active_power"].span[0]
+    words = dict.fromkeys([*meter(profile, LOW), (3, at - 1)], 0) | {(3, at + 1): 12_370}
+    told = diagnose(Case(entries(profile, "active_power", "voltage_l1n", "frequency"), words, DIRECT))
+    assert found(told) == [[]]
+    assert [each.text for each in told.configured.relations] == [
+        "no voltage, though active_power is 0.124 kW"
+    ]
 
 
 def test_energy_that_is_really_power() -> None:
