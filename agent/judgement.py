@@ -105,7 +105,7 @@ class Judge:
             value = values[at]
             if line.is_plain and given is None and (value.__class__ is int or value.__class__ is float):
                 # nearly every reading is a plain rise, or none where none is due
-                rise = value - line.count  # type: ignore[operator]
+                rise = value - line.count  # type: ignore[operator]  # a plain line has a count
                 if 0 < rise <= line.most_per_ms * (time_ms - line.good_ms):
                     line.count = value
                     line.good_ms = line.moved_ms = time_ms

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Final
 
 from agent.board import Board, DeviceState
@@ -24,6 +25,9 @@ Take = Callable[[Lane, Sequence[Scan], Sequence[Event]], None]
 _TELL_AGAIN_MS: Final = 600_000
 _TELL_ANYWAY: Final = 3
 _CAUGHT_UP_MS: Final = 60_000
+_PATIENCE_MS: Final = 300
+_PATIENCE: Final = 8
+_LEAST_MS: Final = 50
 _NEVER: Final = -(2**62)
 
 
@@ -108,8 +112,22 @@ class PolledDevice:
         """Tell whether an error is of all devices of the bus: it names the bus, and no unit on it."""
         return error.where == self._source.bus
 
-    async def read(self, lane: Lane, *, within_s: float | None = None) -> None:
+    async def read(
+        self, lane: Lane, *, within_s: float | None = None, idle_s: Callable[[], float] = lambda: inf
+    ) -> None:
         """Read a lane, and hand on what came, also when the device falls silent in the middle.
+
+        A device that answers for the first time, or again, is asked what it is before its readings are
+        judged: it may be another meter.
+
+        Parameters
+        ----------
+        lane
+            Which points.
+        within_s
+            Bound on the wait for a unit that is likely dead [s].
+        idle_s
+            Returns how long its bus has nothing else to do [s].
 
         Raises
         ------
@@ -117,22 +135,36 @@ class PolledDevice:
             If it is silent.
         """
         scans: list[Scan] = []
+        started_ms = self._now_ms()
         try:
             await self._source.read(lane, scans, within_s=within_s)
-            if self.state.state != "good":
+            if not self.answers:
                 self.judge.appeared(self._now_ms())
-                await self.identify()  # before anything is judged: it may be another meter
+                await self.identify(self._now_ms() - started_ms, idle_s())
         finally:
             self._accept(lane, scans)
         if self._skipping:
             self._keeps_up(lane)
 
-    async def identify(self) -> None:
-        """Ask the device what it is, and tell if it is another one."""
+    async def identify(self, reading_ms: float, idle_s: float) -> None:
+        """Ask the device what it is, and tell if it is another one.
+
+        Parameters
+        ----------
+        reading_ms
+            How long it took to answer something else [ms]: it is not waited for much longer, for many
+            devices say nothing to a question that they do not know.
+        idle_s
+            How long its bus has nothing else to do [s]; where that is too short, it is asked later.
+        """
         now_ms = self._now_ms()
+        within_s = min(max(_PATIENCE_MS, _PATIENCE * reading_ms) / 1000, idle_s)
+        if 1000 * within_s < max(_LEAST_MS, 2 * reading_ms):
+            self.identity_due_ms = now_ms
+            return
         self.identity_due_ms = now_ms + self._identity_ms
         try:
-            identity = await self._source.identify()
+            identity = await self._source.identify(within_s=within_s)
         except Unreachable as error:
             log.debug("%s does not say what it is", self.state.id, extra=facts(error))
             return

@@ -210,7 +210,8 @@ class BusPoller:
         lane = next(lane for lane in Lane if lane in device.schedules)
         device.busy = True
         try:
-            await device.read(lane, within_s=None if within_ms is None else within_ms / 1000)
+            within_s = None if within_ms is None else within_ms / 1000
+            await device.read(lane, within_s=within_s, idle_s=self._idle_s)
         except Unreachable as error:
             now_ms = self._clock.now_ms()
             if within_ms is None:
@@ -227,6 +228,10 @@ class BusPoller:
             self._revived(number, lane, started_ms)
         finally:
             device.busy = False
+
+    def _idle_s(self) -> float:
+        """How long nothing is due, and the bus would still be in time after a question in vain [s]."""
+        return (self._timetable.idle_until_ms() - self._clock.now_ms() - self._margin_ms) / 1000
 
     def _bus_answers(self, now_ms: int) -> None:
         """The bus is there again: each of its units may be."""
@@ -263,14 +268,13 @@ class BusPoller:
         if number is None or self.devices[number].identity_due_ms > now_ms:
             self._settle_identity()
             return None
-        idle_ms = self._timetable.idle_until_ms() - now_ms
-        return number if idle_ms >= max(LEAST_PROBE_MS, 2 * self._typical_ms) else None
+        return number if 1000 * self._idle_s() >= max(LEAST_PROBE_MS, 2 * self._typical_ms) else None
 
     async def _identify(self, number: int) -> None:
         device = self.devices[number]
         device.busy = True
         try:
-            await device.identify()
+            await device.identify(self._typical_ms, self._idle_s())
         finally:
             device.busy = False
         self._settle_identity()

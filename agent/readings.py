@@ -108,11 +108,11 @@ class Source(Protocol):
         Raises
         ------
         Unreachable
-            If the device is silent.
+            If the device is silent; `where` is that of the bus where all of its devices are.
         """
 
-    async def identify(self) -> Identity | None:
-        """Return what the device says it is, or None where it says nothing; raises as `read`."""
+    async def identify(self, *, within_s: float | None = None) -> Identity | None:
+        """Return what the device says it is, or None where it says nothing; bound and errors as `read`."""
 
     async def close(self) -> None:
         """Let go of the connection."""

@@ -141,10 +141,15 @@ class ModbusDevice:
         if unread:
             into.append(Scan(self._shape(unread), self._bus.now_ms(), [None] * len(unread)))
 
-    async def identify(self) -> Identity | None:
+    async def identify(self, *, within_s: float | None = None) -> Identity | None:
         """Return what the device says it is, or None where it says nothing.
 
         Ask after it has answered something else: by silence it may only say that it does not know 43/14.
+
+        Parameters
+        ----------
+        within_s
+            Bound on the wait for each reply [s].
 
         Raises
         ------
@@ -153,14 +158,15 @@ class ModbusDevice:
         """
         texts: dict[str, str] = {}
         base: int | None = 0
+        words = partial(self._words, within_s=within_s)
         if self._model is not None:
-            base = await self._model.find_common(self._words, self._bus.stats.connects)
+            base = await self._model.find_common(words, self._bus.stats.connects)
         if self._profile.identity is not None and base is not None:
             for name, text in self._profile.identity.texts:
                 function = text.function or self._profile.function
-                data = await self._words(base + text.address, text.words, function=function)
+                data = await words(base + text.address, text.words, function=function)
                 texts[name] = "" if data is None else text_of(text, self._profile, data)
-        return combined(texts, await self._identification.read())
+        return combined(texts, await self._identification.read(within_s=within_s))
 
     async def close(self) -> None:
         """Close the connection."""

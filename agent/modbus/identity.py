@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
 
 from agent.modbus.bus import Bus, RefusedError, Reply
@@ -90,13 +91,13 @@ class Identification:
         self._bus, self._unit = bus, unit
         self._speechless_in, self._speechless_until_ms = -1, 0
 
-    async def read(self) -> dict[int, str]:
-        """Return what it says: text by object id; nothing where it does not know 43/14."""
+    async def read(self, *, within_s: float | None = None) -> dict[int, str]:
+        """Return what it says within a time [s]: text by object id; nothing where it does not know 43/14."""
         connection, now_ms = self._bus.stats.connects, self._bus.now_ms()
         if connection == self._speechless_in or now_ms < self._speechless_until_ms:
             return {}
         try:
-            return await read_identification(self._bus.ask, self._unit)
+            return await read_identification(partial(self._bus.ask, within_s=within_s), self._unit)
         except (RefusedError, Unreachable):
             self._speechless_in, self._speechless_until_ms = connection, now_ms + _DAY_MS
             return {}

@@ -96,7 +96,7 @@ class OpcUaDevice:
                 self._tell(point, fault)
         into.append(Scan(self._shapes[lane], time_ms, counts, qualities))
 
-    async def identify(self) -> Identity | None:
+    async def identify(self, *, within_s: float | None = None) -> Identity | None:
         """Return None: a server says nothing of the meters behind it."""
         return None
 

@@ -63,7 +63,7 @@ def follow(
         if any(event["event"] in ("reset", "replaced") for event in events):
             kept.segments.append([])
         if quality != BAD:
-            kept.segments[-1].append((time_ms, float(value)))  # type: ignore[arg-type]
+            kept.segments[-1].append((time_ms, float(value)))  # type: ignore[arg-type]  # good: it is a number
     return kept
 
 

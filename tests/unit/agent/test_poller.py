@@ -12,7 +12,7 @@ import pytest
 
 from agent.counters import Event
 from agent.poller import BusPoller
-from agent.readings import Scan
+from agent.readings import Identity, Scan
 from agent.schedule import Schedule, phase_of
 from agent.spool import Spool
 from core.delivery.frames import Lane
@@ -215,7 +215,7 @@ async def test_72_hours_without_the_uplink_do_not_change_lateness(tmp_path: Path
         PointRow(f"m.{lane}", "active_power", "W", "1", "1", None, "primary", "", "", "") for lane in Lane
     ]
     table, late = PointTable(tuple(rows)), list[tuple[int, int]]()
-    board.lateness.add = lambda lane, late_ms: late.append((clock.time_ms, late_ms))  # type: ignore[method-assign]
+    board.lateness.add = lambda lane, late_ms: late.append((clock.time_ms, late_ms))  # type: ignore[method-assign]  # to look on
     meters, schedules = bus_of_ten(clock, dead=1)
     devices = [
         polled(
@@ -313,12 +313,34 @@ async def test_it_is_asked_what_it_is_once_a_day() -> None:
     clock, board = JumpingClock(0, 71 * HOUR_MS), board_at(0)
     meter, asked = Meter(clock, takes_ms=15), list[int]()
 
-    async def identify() -> None:
+    async def identify(*, within_s: float | None = None) -> None:
         asked.append(clock.time_ms)
 
-    meter.identify = identify  # type: ignore[method-assign]
+    meter.identify = identify  # type: ignore[method-assign]  # to look on
     await run(clock, [polled(meter, {Lane.SAMPLES: Schedule(MINUTE_MS)}, board)], board)
     assert len(asked) == 3
+
+
+async def test_a_unit_that_does_not_say_what_it_is_costs_its_neighbours_nothing() -> None:
+    class Speechless(Meter):
+        asked = 0
+
+        async def identify(self, *, within_s: float | None = None) -> Identity | None:
+            self.asked += 1
+            self.clock.time_ms += 3_000 if within_s is None else min(3_000, int(1000 * within_s))
+            raise Unreachable("No reply", where=self.where)
+
+    clock, board = JumpingClock(0, 10 * MINUTE_MS), board_at(0)
+    meters, schedules = bus_of_ten(clock, dead=0)
+    speechless = [Speechless(clock, takes_ms=15, deadline_ms=3_000) for _ in meters]
+    devices = [
+        polled(meter, {Lane.SAMPLES: schedules[Lane.SAMPLES][at]}, board, id=f"D-{at}")
+        for at, meter in enumerate(speechless)
+    ]
+    await run(clock, devices, board)
+    assert board.lateness.p99 <= 30
+    assert board.skipped[Lane.SAMPLES] < 10
+    assert [meter.asked for meter in speechless] == [1] * 10
 
 
 async def test_times_of_a_point_never_go_back() -> None:

@@ -95,7 +95,7 @@ def test_no_value_that_is_no_number_is_written_as_one() -> None:
     assert group.text == "[1,[[1,null,2],[2,null,2]]]"
     for wrong in (Decimal("NaN"), True, "7"):
         with pytest.raises(WireError):
-            list(texts.groups(Scan(shape, 1, [1, wrong])))  # type: ignore[list-item]
+            list(texts.groups(Scan(shape, 1, [1, wrong])))  # type: ignore[list-item]  # on purpose
     with pytest.raises(WireError):
         list(texts.groups(Scan(shape, 1, [1])))
     with pytest.raises(WireError, match="not in its table"):

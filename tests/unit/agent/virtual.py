@@ -93,7 +93,7 @@ class Meter:
         self.reads.append((lane, now_ms))
         into.append(Scan(self.shapes[lane], now_ms, [now_ms]))
 
-    async def identify(self) -> Identity | None:
+    async def identify(self, *, within_s: float | None = None) -> Identity | None:
         return Identity(serial_number=self.serial_number) if self.serial_number else None
 
     async def close(self) -> None:
