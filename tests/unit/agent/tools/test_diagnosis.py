@@ -274,7 +274,7 @@ def test_what_does_not_fit_is_not_explained_by_reading_a_zero_instead() -> None:
     """Power where there is no voltage: beside that register stand zeros, but that mends nothing."""
     profile = load_profile("abb_b23")
     at = profile.points["active_power"].span[0]
-    words = dict.fromkeys([*meter(profile, LOW), (3, at - 1)], 0) | {(3, at + 1): 12_370}
+    words = dict.fromkeys([*meter(profile, LOW), (3, at - 1)], 0) | {(3, at + 1): 12_370, (3, 0x5B2C): 5002}
     told = diagnose(Case(entries(profile, "active_power", "voltage_l1n", "frequency"), words, DIRECT))
     assert found(told) == [[]]
     assert [each.text for each in told.configured.relations] == [
