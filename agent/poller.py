@@ -66,15 +66,13 @@ class BusPoller:
     ) -> None:
         self.devices = tuple(devices)
         self._clock, self._board, self._jitter, self._workers = clock, board, jitter, workers
-        self._margin_ms = RECONNECT_MS + settle_ms
-        self._timetable = Timetable()
+        self._margin_ms, self._timetable = RECONNECT_MS + settle_ms, Timetable()
         self._later: dict[int, list[tuple[Lane, int]]] = {}
         self._silent = list(range(len(self.devices)))
         self._identity_ms: float = inf
         self._full_not_before_ms = 0
         self._typical_ms = 0.0
-        self._down_tries = 0
-        self._down_until_ms = 0
+        self._down_tries = self._down_until_ms = 0
 
     @property
     def bus(self) -> str:
@@ -83,9 +81,7 @@ class BusPoller:
 
     async def run(self) -> None:
         """Read the devices whenever they are due; never returns."""
-        now_ms = self._clock.now_ms()
-        for device in self.devices:
-            device.state.next_try_ms = now_ms
+        self._try_all(self._clock.now_ms())
         if self._workers == 1:
             await self._work()
         async with asyncio.TaskGroup() as group:
@@ -168,9 +164,9 @@ class BusPoller:
             self._failed(each, error, now_ms)
 
     def _failed(self, number: int, error: Unreachable, now_ms: int) -> None:
-        device = self.devices[number]
-        device.failed(error, now_ms)
-        device.state.next_try_ms = now_ms + self._pause_ms(device.state.tries)
+        self.devices[number].failed(error, now_ms)
+        state = self.devices[number].state
+        state.next_try_ms = now_ms + self._pause_ms(state.tries)
 
     def _bus_failed(self, now_ms: int) -> None:
         self._down_tries += 1
@@ -210,8 +206,7 @@ class BusPoller:
         lane = next(lane for lane in Lane if lane in device.schedules)
         device.busy = True
         try:
-            within_s = None if within_ms is None else within_ms / 1000
-            await device.read(lane, within_s=within_s, idle_s=self._idle_s)
+            await device.read(lane, within_s=within_ms and within_ms / 1000, idle_s=self._idle_s)
         except Unreachable as error:
             now_ms = self._clock.now_ms()
             if within_ms is None:
@@ -237,13 +232,18 @@ class BusPoller:
         """The bus is there again: each of its units may be."""
         if self._down_tries:
             self._down_tries = self._down_until_ms = 0
-            for number in self._silent:
-                self.devices[number].state.next_try_ms = now_ms
+            self._try_all(now_ms)
+
+    def _try_all(self, now_ms: int) -> None:
+        for number in self._silent:
+            self.devices[number].state.next_try_ms = now_ms
 
     def _revived(self, number: int, probed: Lane, started_ms: int) -> None:
         """Put a device that answers back into the schedule."""
         device, board = self.devices[number], self._board
         since_ms = device.state.silent_since_ms
+        if len(self._silent) == len(self.devices):  # what they share was silent, and is there again
+            self._try_all(started_ms)
         self._silent.remove(number)
         due: dict[Lane, tuple[Schedule, int]] = {}
         for lane, schedule in device.schedules.items():

@@ -22,6 +22,7 @@ from agent.modbus.channel import Channel, Closed, Silent, Wrong
 from agent.modbus.faults import RefusedError
 from agent.modbus.framing import Answer, Rtu
 from agent.modbus.links import framing_of, open_transport
+from agent.modbus.rests import Rests
 from agent.modbus.stale import Unanswered
 from agent.modbus.stats import BusStats
 from agent.modbus.timing import characters_s, silence_s
@@ -35,9 +36,6 @@ _OVERHEAD: Final = 16  # characters of a request and a reply besides its data
 _BAUD_BEHIND_A_GATEWAY: Final = 9600  # nobody tells; slower ones are learned
 _DRAINED_AFTER_S: Final = 0.02  # USB adapters hand bytes over up to 16 ms late
 _TLS_SETTLE_S: Final = 0.05  # a refusal of our certificate comes after the handshake; a request would hide it
-_FIRST_PAUSE_S: Final = 0.25
-_LONGEST_PAUSE_S: Final = 5.0
-_CLOSES_BEFORE_PAUSE: Final = 2  # a gateway may close when one unit is silent: that must not stop the others
 
 
 @dataclass(slots=True, eq=False)
@@ -106,9 +104,7 @@ class Bus:
         self._paced = bool(self._silence_s or self._gap_s or self._settle_s)
         self._character_s = characters_s(1, link.baud if serial else _BAUD_BEHIND_A_GATEWAY)
         self._cuts = 0
-        self._failures = 0
-        self._not_before = 0.0
-        self._fault: Unreachable | None = None
+        self._rests = Rests()
         self.stats = BusStats(link.timeout_s, lambda: any(seat.is_open for seat in seats))
 
     async def ask(self, request: Request, *, within_s: float | None = None) -> Reply:
@@ -187,7 +183,7 @@ class Bus:
                     raise faults.dropped(self._unit(request)) from None
                 if not reused:  # else many gateways close a connection that was idle: a new one will tell
                     error = faults.broke_off(self._unit(request), self.link, closed.error)
-                    self._pause(error, spared=_CLOSES_BEFORE_PAUSE)
+                    self._rests.failed(error, self._clock(), jitter=random.random(), unit=request.unit)
                     raise error from None
                 reused = False
 
@@ -231,7 +227,7 @@ class Bus:
                     self._owed.setdefault(request.unit, Unanswered()).gave_up(request, clock())
         round_trip_s = clock() - sent
         time_ms = (sent_ms + self.now_ms()) // 2
-        self._failures = 0
+        self._rests.end()
         if self._gap_s:
             channel.ready_at = clock() + self._gap_s
         refused = answer.exception != 0 or not answer.data
@@ -250,8 +246,8 @@ class Bus:
 
     async def _open(self, seat: _Seat, request: Request, until: float) -> Channel:
         cuts, now = self._cuts, self._clock()
-        if now < self._not_before and self._fault is not None:
-            raise faults.again(self._fault)
+        if (fault := self._rests.fault(request.unit, now)) is not None:
+            raise faults.again(fault)
         within_s = min(self.link.timeout_s, until - now)
         if within_s <= 0:
             raise faults.no_reply(self._unit(request), request, 0)
@@ -259,7 +255,7 @@ class Bus:
             channel = await open_transport(self.link, clock=self._clock, stats=self.stats, within_s=within_s)
         except Unreachable as error:
             if self._clock() < until:  # else only the caller was in a hurry
-                self._pause(error)
+                self._rests.failed(error, self._clock(), jitter=random.random())
             raise
         if cuts != self._cuts:
             channel.abort()
@@ -268,14 +264,6 @@ class Bus:
         channel.ready_at = self._clock() + self._settle_s
         self.stats.connects += 1
         return channel
-
-    def _pause(self, error: Unreachable, *, spared: int = 0) -> None:
-        """Leave a gateway alone that did not let us in; longer each time, until it answers."""
-        self._failures += 1
-        if (times := self._failures - spared) > 0:
-            pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(times - 1, 10))
-            self._not_before = self._clock() + pause_s * random.uniform(0.75, 1)
-            self._fault = faults.again(error, where=self.where if spared else None)
 
     async def _keep_pace(self, channel: Channel, request: Request) -> None:
         """Wait as long as the device needs, and after a fault until nothing old comes any more."""

@@ -259,10 +259,10 @@ def _client_certificate(link: ModbusLink) -> str:
     return f"the device does not accept our client certificate, {link.tls.certificate}"
 
 
-def again(error: Unreachable, *, where: str | None = None) -> Unreachable:
+def again(error: Unreachable) -> Unreachable:
     """Return the same error anew, for another request that it stopped."""
     return Unreachable(
-        error.what, where=where or error.where, evidence=error.evidence, cause=error.cause, next=error.next
+        error.what, where=error.where, evidence=error.evidence, cause=error.cause, next=error.next
     )
 
 

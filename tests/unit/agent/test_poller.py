@@ -160,6 +160,18 @@ async def test_a_gateway_that_refuses_is_tried_as_one_and_all_are_back_when_one_
     assert [event["event"] for event in taken.events].count("silent") == 10
 
 
+async def test_when_a_bus_answers_again_on_which_all_were_silent_all_are_back_when_one_is() -> None:
+    clock, board = JumpingClock(0, 1_200_000), board_at(0)
+    meters = [Meter(clock, silent=range(100_000 + 5_000 * at, 700_000)) for at in range(10)]
+    devices = [
+        polled(meter, {Lane.SAMPLES: Schedule(1_000, phase_ms=70 * at)}, board, id=f"D-{at}")
+        for at, meter in enumerate(meters)
+    ]
+    await run(clock, devices, board)
+    back = [min(at for _, at in meter.reads if at >= 700_000) for meter in meters]
+    assert max(back) - min(back) < 2_000
+
+
 def bus_of_ten(
     clock: JumpingClock, *, dead: int, takes_ms: int = 15, deadline_ms: int = 3_000
 ) -> tuple[list[Meter], dict[Lane, list[Schedule]]]:

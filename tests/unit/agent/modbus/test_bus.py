@@ -6,10 +6,14 @@ import asyncio
 import itertools
 import random
 import struct
+from typing import Any
 
 import pytest
 
+import agent.modbus.bus as bus_module
 from agent.modbus.bus import Bus, RefusedError, Reply
+from agent.modbus.channel import Channel
+from agent.modbus.links import open_transport
 from agent.modbus.stale import Unanswered
 from agent.modbus.wire import IdentifyRequest, ReadRequest
 from core.errors import Unreachable
@@ -293,18 +297,40 @@ async def test_a_gateway_with_one_socket_never_sees_two_and_is_not_hammered_whil
                     await asyncio.sleep(0.02)
 
 
-async def test_a_dead_gateway_is_left_alone_for_longer_each_time(unused_tcp_port: int) -> None:
+async def test_units_on_which_a_gateway_closes_never_keep_it_from_the_others() -> None:
+    """Some gateways close the connection where others answer exception 0B."""
+
+    async def answer(asked: Asked, send: Send) -> None:
+        if asked.unit == REQUEST.unit:
+            await right(asked, send)
+        else:
+            meter.close_connections()
+
+    async with fake_meter(answer) as meter, bus_over(link_to(meter.port)) as bus:
+        for number in range(40):
+            with pytest.raises(Unreachable, match="broke off") as caught:
+                await bus.ask(ReadRequest(100 + number % 4, 3, 13, 2))
+            assert caught.value.where.endswith(f"unit {100 + number % 4}")
+        assert meter.connections <= 4 * 4, "each is left alone for a while"
+        assert (await bus.ask(REQUEST)).data == words(*RIGHT)
+
+
+async def test_a_dead_gateway_is_left_alone_for_longer_each_time(
+    unused_tcp_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def counted(*args: Any, **options: Any) -> Channel:
+        tries.append(now)
+        return await open_transport(*args, **options)
+
+    monkeypatch.setattr(bus_module, "open_transport", counted)
     now = 0.0
     bus = Bus(link_to(unused_tcp_port), now_ms=lambda: 1_000, clock=lambda: now)
-    tries = []
+    tries: list[float] = []
     for tick in range(600):  # a minute, asked ten times a second
         now = tick / 10
-        failures = bus._failures
         with pytest.raises(Unreachable) as caught:
             await bus.ask(REQUEST)
         assert caught.value.evidence == "Connection refused"
-        if bus._failures > failures:
-            tries.append(now)
     pauses = [b - a for a, b in itertools.pairwise(tries)]
     assert pauses[0] < 0.5
     assert pauses[:5] == sorted(pauses[:5])
