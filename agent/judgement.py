@@ -22,15 +22,17 @@ _LONGEST_STEP_MS: Final = 300_000  # power is not carried over a longer silence
 _KWMS_PER_KWH: Final = 3_600_000
 
 
-@dataclass(slots=True)
 class _Power:
     """An active power, and the last that was plausible."""
 
-    point: str
-    rule: PowerRule
-    kw: float = 0.0
-    time_ms: int | None = None
-    reason: str = ""
+    __slots__ = ("kw", "kw_each", "least_kw", "most", "point", "reason", "time_ms", "total")
+
+    def __init__(self, point: str, rule: PowerRule) -> None:
+        self.point = point
+        self.most, self.kw_each, self.least_kw, self.total = rule.most, rule.kw, rule.least_kw, rule.total
+        self.kw = 0.0
+        self.time_ms: int | None = None
+        self.reason = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,17 @@ class Judge:
         events: list[Event] = []
         values, time_ms, given = scan.values, scan.time_ms, scan.qualities
         for at, power in judged.powers:
-            number = _number(values[at])
+            value = values[at]
+            if (
+                given is None
+                and not power.reason
+                and (value.__class__ is int or value.__class__ is float)
+                and -power.most <= value <= power.most
+            ):
+                if power.total:
+                    self._flow(power, value, time_ms)
+                continue
+            number = _number(value)
             if number is not None and (given is None or given[at] != BAD):
                 self._mark(scan, at, power, self._judge_power(power, number, time_ms), events)
         flows = self._flows
@@ -123,23 +135,28 @@ class Judge:
         return events
 
     def _judge_power(self, power: _Power, number: float, time_ms: int) -> Verdict:
-        rule, before_kw, before_ms = power.rule, power.kw, power.time_ms
-        if not -rule.most <= number <= rule.most:
-            power.time_ms = None
-            event: Event | None = None
-            if not power.reason:
-                power.reason = "full_scale"
-                event = {"event": "set_aside", "time_ms": time_ms, "point": power.point, "is": number}
-                event |= {"reason": "full_scale", "most": rule.most}
-            return Verdict(BAD, "full_scale", event)
-        kw = power.kw = number * rule.kw
-        power.time_ms, power.reason = time_ms, ""
-        if rule.total and before_ms is not None and kw * before_kw > 0:
+        if -power.most <= number <= power.most:
+            power.reason = ""
+            if power.total:
+                self._flow(power, number, time_ms)
+            return Verdict(GOOD)
+        power.time_ms = None
+        event: Event | None = None
+        if not power.reason:
+            power.reason = "full_scale"
+            event = {"event": "set_aside", "time_ms": time_ms, "point": power.point, "is": number}
+            event |= {"reason": "full_scale", "most": power.most}
+        return Verdict(BAD, "full_scale", event)
+
+    def _flow(self, power: _Power, number: float, time_ms: int) -> None:
+        """Add what a power has brought since its last reading; of the two, the smaller counts."""
+        kw, before_kw, before_ms = number * power.kw_each, power.kw, power.time_ms
+        power.kw, power.time_ms = kw, time_ms
+        if before_ms is not None and kw * before_kw > 0:
             least_kw = min(abs(kw), abs(before_kw))
-            if least_kw > rule.least_kw:
+            if least_kw > power.least_kw:
                 step_ms = min(time_ms - before_ms, _LONGEST_STEP_MS)
                 self._flows[1 if kw > 0 else -1] += least_kw * step_ms / _KWMS_PER_KWH
-        return Verdict(GOOD)
 
     def _mark(
         self, scan: Scan, at: int, state: CounterLine | _Power, verdict: Verdict, events: list[Event]

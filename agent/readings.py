@@ -15,9 +15,9 @@ Value = int | float | Decimal | None
 """What a register held, unscaled [counts]; a float is finite; None where it held no value."""
 
 
-@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Shape:
-    """The points of a block, made once and compared by identity.
+    """The points of a block, made once and compared by identity: a source keeps its shapes.
 
     Parameters
     ----------

@@ -71,6 +71,7 @@ class BlockDecoder:
             tuple(point.point for point in block.points),
             tuple(point.parts[0].type is ValueType.FLOAT32 for point in block.points),
         )
+        self.is_scaled = any(point.scale_register is not None for point in block.points)
         self._bits = is_bits(block.function)
         self._size = (block.count + 7) // 8 if self._bits else 2 * block.count
         self._cells: tuple[Cell, ...] = ()
@@ -121,11 +122,6 @@ class BlockDecoder:
         for number, recipe in self._combined:
             values[number] = recipe.count(cells)
         return values
-
-    @property
-    def is_scaled(self) -> bool:
-        """Whether a point of the block has a register with its power of ten."""
-        return any(point.scale_register is not None for point in self.block.points)
 
     def exponents(self, data: bytes) -> dict[str, int]:
         """Return the powers of ten that a reply holds, by point; those that are not allowed are left out."""

@@ -6,7 +6,6 @@ import asyncio
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from weakref import WeakKeyDictionary
 
 from agent.readings import Scan, Shape
 from agent.spool.cutting import Cut, Pending, cut
@@ -60,7 +59,7 @@ class Spool:
         self._tell: Callable[[Sequence[Written]], None] | None = None
         self._in_thread = in_thread
         self._pending: dict[Lane, dict[str, Pending]] = {lane: {} for lane in Lane}
-        self._texts: WeakKeyDictionary[Shape, tuple[PointTable, ShapeTexts]] = WeakKeyDictionary()
+        self._texts: dict[Shape, tuple[PointTable, ShapeTexts]] = {}
         self._flushing = asyncio.Lock()
         self._failed: OutsideError | None = None
         with disk_errors(path):
