@@ -57,13 +57,13 @@ class Judge:
     ----------
     reasons
         Why points are not good now, by point.
-    has_fallen
-        Whether a counter fell since this was last set to False: another meter, perhaps.
+    is_doubtful
+        Whether a counter fell or jumped since this was last set to False: another meter, perhaps.
     """
 
     def __init__(self, rules: Mapping[str, Rule], kept: Mapping[str, object] | None = None) -> None:
         self.reasons: dict[str, str] = {}
-        self.has_fallen = False
+        self.is_doubtful = False
         self._lines: dict[str, CounterLine] = {}
         self._powers: dict[str, _Power] = {}
         for point, rule in rules.items():
@@ -167,7 +167,8 @@ class Judge:
             if scan.qualities is None:
                 scan.qualities = [BAD if value is None else GOOD for value in scan.values]
             scan.qualities[at] = max(scan.qualities[at], verdict.quality)
-            self.has_fallen |= verdict.event is not None and verdict.reason == "fell"
+            if verdict.event is not None and verdict.quality == BAD and isinstance(state, CounterLine):
+                self.is_doubtful = True
         elif self.reasons:
             self.reasons.pop(state.point, None)
         if (event := verdict.event) is not None:

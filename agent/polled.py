@@ -268,8 +268,8 @@ class PolledDevice:
         if fresh and self._backwards[lane]:
             events.append(self._event("skipped", newest_ms, lane=lane.value, reason="clock"))
             events[-1]["n"], self._backwards[lane] = self._backwards[lane], 0
-        if events and self.judge.has_fallen:
-            self.judge.has_fallen = False
+        if self.judge.is_doubtful:
+            self.judge.is_doubtful = False
             self.identity_due_ms = 0  # it may be another meter
         self._board.show(self.state, fresh)
         if taken or events:

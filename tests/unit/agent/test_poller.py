@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from agent.counters import Event
+from agent.judgement import Judge
 from agent.poller import BusPoller
 from agent.readings import Identity, Scan
+from agent.rules import CounterRule
 from agent.schedule import Schedule, phase_of
 from agent.spool import Spool
 from core.delivery.frames import Lane
@@ -309,6 +311,32 @@ async def test_another_meter_is_noticed_before_its_first_reading_is_judged() -> 
     kinds = [event["event"] for event in taken.events]
     assert kinds == ["silent", "replaced", "wrong_meter", "answers_again"]
     assert taken.events[1]["old"] == "A-1" and taken.events[1]["new"] == "B-2"
+
+
+@pytest.mark.parametrize("by", [-30_000, 10**9])
+async def test_a_meter_exchanged_between_two_readings_is_noticed_by_a_fall_or_a_jump(
+    by: int,
+) -> None:
+    clock, taken, board = JumpingClock(50_000, 100_000), Taken(), board_at(50_000)
+
+    class Exchanged(Meter):
+        async def read(self, lane: Lane, into: list[Scan], *, within_s: float | None = None) -> None:
+            await super().read(lane, into, within_s=within_s)
+            if self.serial_number == "B-2":
+                into[-1].values = [self.clock.time_ms + by]
+
+    meter = Exchanged(clock, lanes=[Lane.REGISTERS])
+    meter.serial_number = "A-1"
+
+    async def exchanged() -> None:
+        await clock.reached(70_000)
+        meter.serial_number = "B-2"
+
+    judge = Judge({"m.registers": CounterRule(most_per_ms=2)})
+    device = polled(meter, {Lane.REGISTERS: Schedule(1_000)}, board, taken, judge=judge)
+    await asyncio.gather(run(clock, [device], board), exchanged())
+    assert [event["event"] for event in taken.events] == ["set_aside", "replaced"]
+    assert not judge.reasons, "the next reading began a new line"
 
 
 async def test_a_start_notices_that_the_meter_was_exchanged_before() -> None:
