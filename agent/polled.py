@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from math import inf
 from typing import Final
 
@@ -14,6 +13,7 @@ from agent.deadband import Deadband
 from agent.judgement import Judge
 from agent.readings import Identity, Scan, Source
 from agent.schedule import Schedule
+from agent.skipping import Skipping
 from core.delivery.frames import Lane
 from core.errors import Unreachable
 from core.runtime.logs import facts
@@ -24,20 +24,10 @@ Take = Callable[[Lane, Sequence[Scan], Sequence[Event]], None]
 
 _TELL_AGAIN_MS: Final = 600_000
 _TELL_ANYWAY: Final = 3
-_CAUGHT_UP_MS: Final = 60_000
 _PATIENCE_MS: Final = 300
 _PATIENCE: Final = 8
 _LEAST_MS: Final = 50
 _NEVER: Final = -(2**62)
-
-
-@dataclass(slots=True)
-class _Skipping:
-    """Readings of a lane that were left out, one after the other."""
-
-    since_ms: int
-    last_ms: int
-    n: int
 
 
 class PolledDevice:
@@ -97,7 +87,7 @@ class PolledDevice:
         self._now_ms, self._identity_ms, self._expected = now_ms, identity_ms, expected
         self._last_ms = dict.fromkeys(Lane, _NEVER)
         self._backwards = dict.fromkeys(Lane, 0)
-        self._skipping: dict[Lane, _Skipping] = {}
+        self._skipping: dict[Lane, Skipping] = {}
         self._told_ms: int | None = None
         self._is_told = False
         self._wrong_told = ""
@@ -217,7 +207,7 @@ class PolledDevice:
             skipping.n += n
             skipping.last_ms = now_ms
             return
-        self._skipping[lane] = _Skipping(due_ms, now_ms, n)
+        self._skipping[lane] = Skipping(due_ms, now_ms, n)
         log.warning(
             "%s is read slower than its schedule; due %s readings are skipped",
             self.state.id,
@@ -233,7 +223,7 @@ class PolledDevice:
     def _keeps_up(self, lane: Lane) -> None:
         """Tell that nothing has been skipped for a while."""
         skipping, now_ms = self._skipping.get(lane), self._now_ms()
-        if skipping is not None and now_ms - skipping.last_ms >= _CAUGHT_UP_MS:
+        if skipping is not None and skipping.is_over(now_ms):
             del self._skipping[lane]
             log.info(
                 "%s keeps the schedule of its %s again; %d readings were skipped",
