@@ -1,4 +1,4 @@
-"""Readings that are left out because others took too long: from the first until none was for a while (pure)."""
+"""Readings that are left out because others took too long, until none was for a while (pure)."""
 
 from __future__ import annotations
 
