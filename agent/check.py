@@ -163,10 +163,13 @@ def summary(config: AgentConfig) -> str:
     """Return one line about a configuration that is right."""
     tables = point_tables(config)
     registers, samples = (sum(1 for _ in tables.rows(lane)) for lane in (Lane.REGISTERS, Lane.SAMPLES))
-    return (
-        f"{config.agent} at {config.site}: good; {len(config.devices)} devices, "
-        f"{registers} registers and {samples} samples"
-    )
+    devices = _counted(len(config.devices), "device")
+    read = f"{_counted(registers, 'register')} and {_counted(samples, 'sample')}"
+    return f"{config.agent} at {config.site}: good; {devices}, {read}"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def lines(report: Report) -> Iterator[str]:

@@ -119,6 +119,22 @@ class Device(Model):
     def warnings_at(self, loc: Loc) -> Iterator[Problem]:
         """Yield what is allowed and hardly meant."""
         yield from rating_warnings(loc, self.ct, self.vt, self.full_scale_kw)
+        if "side" not in self.model_fields_set and (self.ct != DIRECT or self.vt != DIRECT):
+            yield Problem(
+                (*loc, "ct" if self.ct != DIRECT else "vt"),
+                "A transformer stands here, and not which side the meter shows.",
+                evidence="side is missing, so primary is taken: the meter multiplies by CT and VT itself",
+                cause="if it does not, energy is off by CT x VT",
+                next="add side: primary, or side: secondary if headquarters multiplies",
+            )
+        if self.side == "secondary" and self.ct == DIRECT and self.vt == DIRECT:
+            yield Problem(
+                (*loc, "side"),
+                "There is no transformer to have a secondary side.",
+                evidence="side: secondary, and neither ct nor vt",
+                cause="ct and vt were forgotten, or the conductor passes through the meter",
+                next="add ct (and vt) from the plates, or remove side",
+            )
         if all(point.quantity.kind is not Kind.COUNTER for point in self.measures().values()):
             yield Problem(
                 (*loc, "points" if self.points else "nodes" if self.nodes else "profile"),

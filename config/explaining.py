@@ -31,6 +31,13 @@ _LIMITS: Final = {
     "less_than": ("lt", "below"),
     "less_than_equal": ("le", "at most"),
 }
+_TRUTHS: Final = {"yes": "true", "on": "true", "1": "true", "no": "false", "off": "false", "0": "false"}
+_OTHER_NAMES: Final = {
+    "slave": "unit", "slave_id": "unit", "unit_id": "unit", "station": "unit", "id": "unit",
+    "ip": "host", "ip_address": "host", "address": "host", "hostname": "host", "device": "serial",
+    "baudrate": "baud", "interval": "every_s", "period": "every_s", "timeout": "timeout_s",
+}  # fmt: skip
+"""What other programs call our keys."""
 _NOTHING: Final = "nothing stands after the colon"
 _NUMBER: Final = re.compile(r"\s*([+-]?\d+(?:[.,]\d+)?)\s*([a-zA-Z/%]*)\s*")
 
@@ -54,7 +61,9 @@ def explain(detail: ErrorDetails, at: Loc, model: type[BaseModel]) -> Problem:
     if kind == "missing":
         key = str(loc[-1])
         cause = "an empty file, or one with comments only" if loc == (key,) and not value else ""
-        return Problem((*at, key), "A required key is missing.", key, cause, f"add the key {key}")
+        here = ", ".join(map(str, value)) if isinstance(value, Mapping) else ""
+        seen = f"{key} is not there, only {here}" if here and len(here) <= 60 else f"{key} is not there"
+        return Problem((*at, key), "A required key is missing.", seen, cause, f"add the key {key}")
     if kind == "value_error":
         error = context.get("error", detail["msg"])
         cause, mend = (error.cause, error.next) if isinstance(error, Wrong) else ("", "")
@@ -82,6 +91,8 @@ def _misshapen(kind: str, value: object) -> tuple[str, str]:
     """Cause and remedy of a value of another shape."""
     if value is None or value == "":
         return _NOTHING, "write the value, or remove the key"
+    if kind == "int_type" and value in ("off", "none"):
+        return f"{value} is a text here", "write a number, or null where the key may be off"
     if kind in ("int_type", "float_type") and isinstance(value, str):
         found = _NUMBER.fullmatch(value)
         if found is None:
@@ -93,6 +104,8 @@ def _misshapen(kind: str, value: object) -> tuple[str, str]:
         if "," in value:
             return "a comma is no decimal point in YAML", f"write it with a point: {number}"
         return "in quotes, or with a leading 0, it is text", f"write it without: {number}"
+    if kind == "bool_type" and str(value).lower() in _TRUTHS:
+        return "a truth is written true or false here", f"write {_TRUTHS[str(value).lower()]}"
     if kind == "tuple_type" and not isinstance(value, dict):
         return "a list of one still has brackets", f"write [{value}]"
     return "", ""
@@ -100,7 +113,8 @@ def _misshapen(kind: str, value: object) -> tuple[str, str]:
 
 def _choice(at: Loc, value: object, expected: str) -> Problem:
     options = re.findall(r"'([^']*)'", expected) or re.findall(r"\w+", expected.replace(" or ", " "))
-    near = difflib.get_close_matches(str(value), options, n=1)
+    near = [each for each in options if each.lower() == str(value).lower()]
+    near = near or difflib.get_close_matches(str(value), options, n=1)
     shown = ", ".join(options)
     return Problem(
         at,
@@ -121,6 +135,8 @@ def _unknown_key(key: str, value: object, at: Loc, model: type[BaseModel]) -> Pr
         cause, mend = f"it belongs under {homes[0]}: wrong indentation", f"move it under {homes[0]}"
     elif near:
         cause = f"did you mean {near[0]}?"
+    elif (ours := _OTHER_NAMES.get(key)) in fields:
+        cause, mend = f"it is called {ours} here", f"write {ours}"
     return Problem(at, "Unknown key.", f"{key}; known here: {', '.join(fields)}", cause, mend)
 
 

@@ -185,7 +185,9 @@ def _load(id_or_path: str) -> tuple[Profile, str]:
     else:
         known = profile_ids()
         if id_or_path not in known:
-            near = difflib.get_close_matches(id_or_path, known, n=2, cutoff=0.4)
+            asked = id_or_path.lower()
+            near = [each for each in known if len(asked) > 2 and asked in each]
+            near = near or difflib.get_close_matches(asked, known, n=2, cutoff=0.4)
             raise ConfigError(
                 "There is no such profile.",
                 evidence=id_or_path,

@@ -197,6 +197,7 @@ _SYNTAX: Final = (
         "a key without a colon, or no space after the colon",
         "write key: value, with a space after the colon",
     ),
+    ("another document", "a line --- begins a second document in the file", "remove the line"),
     ("expected ','", "a bracket is not closed, or a comma is missing", "close the bracket that was opened"),
     ("undefined alias", "a text that begins with * has no quotes", "put the text in quotes"),
     ("found unexpected end of stream", "a quote or bracket is not closed", "close it"),
@@ -205,8 +206,11 @@ _SYNTAX: Final = (
 
 
 def _no_yaml(path: Path, line: int, problem: str, reads: str = "") -> PlacedError:
+    syntax: tuple[tuple[str, str, str], ...] = _SYNTAX
+    if "${" in reads or "{{" in reads:
+        syntax = (("", "variables and templates are not filled in here", "write the value itself"),)
     cause, mend = next(
-        ((cause, mend) for words, cause, mend in _SYNTAX if words in problem),
+        ((cause, mend) for words, cause, mend in syntax if words in problem),
         ("indentation, a tab, or a missing space after a colon is the usual reason", "mend the line"),
     )
     evidence = f"{problem}; the line reads: {reads.strip()}" if reads.strip() else problem
@@ -253,7 +257,7 @@ def _mapping(
     for key_node, value_node in node.value:
         key = loader.construct_object(key_node) if isinstance(key_node, yaml.ScalarNode) else None
         if not isinstance(key, str):
-            key_text = getattr(key_node, "value", key_node.tag)
+            key_text = key_node.value if isinstance(key_node, yaml.ScalarNode) else "a bracket in a bracket"
             comma = isinstance(key, int) and value_node.value == "" and bool(result)
             lines.fault(
                 Problem(
@@ -261,7 +265,11 @@ def _mapping(
                     "A key must be text.",
                     evidence=f"line {key_node.start_mark.line + 1}: {key_text}",
                     cause="a comma inside a number ends it" if comma else "",
-                    next="write decimals with a point, such as 1.5" if comma else "put the key in quotes",
+                    next=(
+                        "write decimals with a point, such as 1.5"
+                        if comma
+                        else "put the key in quotes; a template is not filled in here: write the value itself"
+                    ),
                 )
             )
             continue

@@ -7,7 +7,9 @@ written as on the nameplate (``ct: 400/5``).
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import re
+import unicodedata
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -152,10 +154,14 @@ def _ratio(value: object) -> Ratio:
         return value
     found = _RATIO.fullmatch(value.strip()) if isinstance(value, str) else None
     if found is None:
-        raise ValueError("must be a ratio as on the nameplate, primary/secondary, such as 400/5 or 66000/110")
+        plain = re.sub(r"[\s,AV]", "", unicodedata.normalize("NFKC", str(value))).replace(":", "/")
+        raise Wrong(
+            "must be a ratio as on the nameplate, primary/secondary, such as 400/5 or 66000/110",
+            next=f"write {plain}" if _RATIO.fullmatch(plain) else "write both numbers, without units",
+        )
     primary, secondary = Fraction(found["primary"]), Fraction(found["secondary"])
     if primary == 0 or secondary == 0:
-        raise ValueError("neither side of a transformer can be 0")
+        raise ValueError("must not have 0 on either side of the transformer")
     return Ratio(primary, secondary)
 
 
@@ -242,6 +248,11 @@ def host_name(value: str) -> str:
     """
     if not value or any(letter.isspace() for letter in value):
         raise Wrong("must be a host name or address", next="write one, such as 192.0.2.12")
+    if re.fullmatch(r"[\d.]+", value):
+        try:
+            ipaddress.IPv4Address(value)
+        except ValueError as error:
+            raise Wrong("is no IP address", cause=str(error).lower()) from None
     if "://" in value or "/" in value:
         bare = value.partition("://")[2] or value
         bare = re.split(r"[:/]", bare, maxsplit=1)[0]

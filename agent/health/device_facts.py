@@ -120,11 +120,14 @@ def known_of(config: AgentConfig, device: Device) -> Known:
 def _main(
     device: Device, measures: Mapping[str, Measure], wanted: tuple[Quantity, ...], unit: Unit
 ) -> _Main | None:
+    """The whole of a quantity is the point of its name; one phase stands for it only where it is alone."""
     for quantity in wanted:
-        for name, measure in measures.items():
-            if measure.quantity is quantity:
-                worth = measure.scale * measure.unit.factor_to(unit)
-                return _Main(point_id(device, name), float(worth), measure.wrap_at)
+        named = [name for name, measure in measures.items() if measure.quantity is quantity]
+        if quantity.value in named or len(named) == 1:
+            name = quantity.value if quantity.value in named else named[0]
+            measure = measures[name]
+            worth = measure.scale * measure.unit.factor_to(unit)
+            return _Main(point_id(device, name), float(worth), measure.wrap_at)
     return None
 
 

@@ -10,7 +10,17 @@ from config.strict import Loc, Problem
 
 
 def missing_files(config: AgentConfig) -> Iterator[Problem]:
-    """Yield certificates and serial lines that are not on this machine; it may not be the agent's."""
+    """Yield certificates and serial lines that are not on this machine; it may not be the agent's.
+
+    The spool's folder is made by the agent; where a file is in its place, it cannot be.
+    """
+    if config.spool.exists() and not config.spool.is_dir():
+        yield Problem(
+            ("spool",),
+            "The spool is a folder, and a file stands in its place.",
+            evidence=str(config.spool),
+            next="name a folder of a safe disk, such as /var/lib/seiren/spool",
+        )
     described: list[tuple[Loc, Gateway]] = [
         (("gateways", name), gateway) for name, gateway in config.gateways.items()
     ]
@@ -20,7 +30,7 @@ def missing_files(config: AgentConfig) -> Iterator[Problem]:
         if device.modbus is not None
     ]
     for loc, link in described:
-        if link.serial is not None and link.serial.startswith("/") and not Path(link.serial).exists():
+        if link.serial is not None and not Path(link.serial).exists():
             yield Problem(
                 (*loc, "serial"),
                 "This serial line is not on this machine.",

@@ -69,7 +69,7 @@ async def test_a_device_that_answers_is_shown_with_values_and_units(tmp_path: Pa
         "  answers",
     ]
     assert max(map(len, shown)) <= 80
-    assert summary(config) == "aoba-1 at aoba: good; 1 devices, 1 registers and 1 samples"
+    assert summary(config) == "aoba-1 at aoba: good; 1 device, 1 register and 1 sample"
 
 
 async def test_a_point_without_a_value_is_the_answer_no(tmp_path: Path) -> None:

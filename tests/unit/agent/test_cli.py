@@ -40,7 +40,7 @@ def test_a_good_configuration_is_said_to_be_good(config: Path) -> None:
     result = CliRunner().invoke(app, ["check", str(config)])
     assert (result.exit_code, result.output) == (
         0,
-        "aoba-1 at aoba: good; 1 devices, 1 registers and 0 samples\n",
+        "aoba-1 at aoba: good; 1 device, 1 register and 0 samples\n",
     )
 
 
@@ -77,7 +77,7 @@ def test_notes_are_told_and_the_file_is_good(config: Path) -> None:
     result = CliRunner().invoke(app, ["check", str(config)])
     assert result.exit_code == 0
     shown = result.output.splitlines()
-    assert shown[0] == "aoba-1 at aoba: good; 1 devices, 0 registers and 1 samples"
+    assert shown[0] == "aoba-1 at aoba: good; 1 device, 0 registers and 1 sample"
     assert shown[2] == "note  No counter of this device is read."
 
 

@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from agent.board import Board, DeviceState
 from agent.devices import open_sources
+from agent.health.device_facts import known_of
 from agent.health.endpoint import MOST_AT_ONCE, MOST_BYTES, serve_facts, serve_status
 from agent.health.facts import DeviceFacts, Facts
 from agent.health.metrics import families, metrics_text
@@ -129,6 +130,14 @@ async def test_power_and_energy_are_the_circuits_and_the_register_is_the_meters(
     assert told.full_scale_kw == pytest.approx(400 * 6600 * 2.079 / 1000)
     assert (told.points_good, told.points_all, told.points) == (3, 3, ())
     assert told.has_counter
+
+
+def test_the_power_of_a_device_is_its_total_wherever_that_stands_in_the_profile(config: AgentConfig) -> None:
+    """In the profile of the SDM630 the power of L1 stands before the total."""
+    total = config.devices[0].model_copy(update={"profile": "eastron_sdm630", "points": None})
+    assert (power := known_of(config, total).power) is not None and power.point == POWER
+    alone = total.model_copy(update={"points": ("active_energy_import", "active_power_l1")})
+    assert (power := known_of(config, alone).power) is not None and power.point == f"{POWER}_l1"
 
 
 async def test_what_is_set_aside_is_no_figure_but_is_told(agent: Agent) -> None:
