@@ -19,6 +19,8 @@ from typing import Any, cast
 import uvloop
 
 PERIOD_S = 1.0
+COUNTER = 60
+"""Where the one counter stands [word]."""
 _HEAD = struct.Struct(">HHHBB")
 _ASKED = struct.Struct(">HHHBBHH")
 
@@ -30,7 +32,7 @@ class Load:
         self.living = units - dead
         self.times = {(g, u): array("d") for g in range(gateways) for u in range(1, units + 1)}
         self._data = [self._registers(step) for step in range(64)]
-        self.requests = 0
+        self._steps = 0
 
     @staticmethod
     def _registers(step: int) -> bytes:
@@ -48,13 +50,14 @@ class Load:
         times = self.times.get((gateway, unit))
         if times is None:
             return None
-        times.append(time.time())
-        self.requests += 1
+        if address < COUNTER:  # the counter is asked for on another grid
+            times.append(time.time())
         if unit > self.living:
             return None
         if function not in (3, 4):
             return _HEAD.pack(number, 0, 3, unit, function | 0x80) + b"\x01"
-        data = self._data[len(times) & 63][2 * address : 2 * (address + count)]
+        self._steps += 1
+        data = self._data[self._steps & 63][2 * address : 2 * (address + count)]
         return _HEAD.pack(number, 0, 3 + len(data), unit, function) + bytes((len(data),)) + data
 
     def report(self) -> dict[str, Any]:
@@ -86,7 +89,6 @@ class Load:
 
     def reset(self) -> None:
         """Forget what was seen."""
-        self.requests = 0
         for times in self.times.values():
             del times[:]
 
