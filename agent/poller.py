@@ -23,14 +23,16 @@ LONGEST_PAUSE_MS: Final = 120_000
 QUICK_MS: Final = 1_000
 """Pauses between the tries of a silent unit, and the one after its first lost reply [ms]."""
 RECONNECT_MS: Final = 20
-"""What a probe that is not answered costs after its deadline [ms]."""
 LEAST_PROBE_MS: Final = 50
-"""Shortest time in which a probe is worth its while [ms]."""
+"""What a probe in vain costs after its deadline, and the shortest that is worth its while [ms]."""
 FIRST_TRY_MS: Final = 1_000
 """Longest wait for a unit that has never been tried, while others wait for their first try [ms]."""
-FULL_EVERY: Final = 8
-FULL_SHARE: Final = 500
-"""Which tries have the full deadline: each eighth, for at most this part of the bus's time [1]."""
+LONG_EVERY: Final = 8
+LONG_SHARE: Final = 500
+FULL_AFTER: Final = 63
+FULL_SHARE: Final = 5_000
+"""Which tries may hold up others for half the shortest period, after how many some may wholly, and for what
+part of the bus's time [1]."""
 
 _OVERDUE_MS: Final = 120_000
 
@@ -70,7 +72,8 @@ class BusPoller:
         self._later: dict[int, list[tuple[Lane, int]]] = {}
         self._silent = list(range(len(self.devices)))
         self._identity_ms: float = inf
-        self._full_not_before_ms = 0
+        self._not_before_ms: dict[int | None, int] = {}
+        self._long_ms = min(each.every_ms for device in devices for each in device.schedules.values()) // 2
         self._typical_ms = 0.0
         self._down_tries = self._down_until_ms = 0
 
@@ -82,8 +85,6 @@ class BusPoller:
     async def run(self) -> None:
         """Read the devices whenever they are due; never returns."""
         self._try_all(self._clock.now_ms())
-        if self._workers == 1:
-            await self._work()
         async with asyncio.TaskGroup() as group:
             for _ in range(self._workers):
                 group.create_task(self._work())
@@ -151,15 +152,12 @@ class BusPoller:
 
     def _lost(self, number: int, error: Unreachable) -> None:
         """A device that answered is silent, or its whole bus is."""
-        now_ms = self._clock.now_ms()
-        device = self.devices[number]
-        lost = [number]
-        if device.means_its_bus(error):
+        now_ms, lost = self._clock.now_ms(), [number]
+        if self.devices[number].means_its_bus(error):
             lost = [each for each in range(len(self.devices)) if each not in self._silent]
             self._bus_failed(now_ms)
+        self._silent += [each for each in lost if each not in self._silent]
         for each in lost:
-            if each not in self._silent:
-                self._silent.append(each)
             self._timetable.leave(each)
             self._failed(each, error, now_ms)
 
@@ -192,9 +190,10 @@ class BusPoller:
         if idle_ms == inf:
             untried = any(states[other].tries == 0 for other in silent if other != number)
             return number, FIRST_TRY_MS if untried and states[number].tries == 0 else None
-        is_turn = states[number].tries % FULL_EVERY == FULL_EVERY - 1 or overdue_ms > _OVERDUE_MS
-        if is_turn and now_ms >= self._full_not_before_ms:
-            return number, None
+        if states[number].tries % LONG_EVERY == LONG_EVERY - 1 or overdue_ms > _OVERDUE_MS:
+            for long_ms in (None, self._long_ms) if states[number].tries >= FULL_AFTER else (self._long_ms,):
+                if now_ms >= self._not_before_ms.get(long_ms, 0):
+                    return number, long_ms
         within_ms = int(idle_ms) - self._margin_ms
         if within_ms < max(LEAST_PROBE_MS, 2 * self._typical_ms):
             return None
@@ -209,8 +208,9 @@ class BusPoller:
             await device.read(lane, within_s=within_ms and within_ms / 1000, idle_s=self._idle_s)
         except Unreachable as error:
             now_ms = self._clock.now_ms()
-            if within_ms is None:
-                self._full_not_before_ms = now_ms + FULL_SHARE * (now_ms - started_ms)
+            if within_ms is None or within_ms == self._long_ms:
+                share = FULL_SHARE if within_ms is None else LONG_SHARE
+                self._not_before_ms[within_ms] = now_ms + share * (now_ms - started_ms)
             if device.means_its_bus(error):
                 self._bus_failed(now_ms)
                 for each in self._silent:
@@ -290,8 +290,8 @@ class BusPoller:
         """When there may be something to do."""
         wake_ms = self._timetable.idle_until_ms()
         if self._silent:
-            tries = [self.devices[number].state.next_try_ms or 0 for number in self._silent]
-            try_ms = self._down_until_ms if self._down_tries else min(tries)
+            try_ms = min(self.devices[number].state.next_try_ms or 0 for number in self._silent)
+            try_ms = self._down_until_ms if self._down_tries else try_ms
             if try_ms > now_ms:
                 wake_ms = min(wake_ms, try_ms)
         if now_ms < self._identity_ms:

@@ -188,7 +188,7 @@ def bus_of_ten(
     }
 
 
-async def lateness_with(dead: int, *, hours: float = 1, workers: int = 1) -> tuple[float, float, list[int]]:
+async def lateness_with(dead: int, *, hours: float = 0.9, workers: int = 1) -> tuple[float, float, list[int]]:
     """p99 lateness of the living, what came of what was due to them, and how often each dead was tried."""
     clock = JumpingClock(0, int(hours * HOUR_MS))
     board = board_at(0)
@@ -199,9 +199,11 @@ async def lateness_with(dead: int, *, hours: float = 1, workers: int = 1) -> tup
     ]
     await run(clock, devices, board, workers=workers)
     due = sum(
-        schedules[lane][at].count(0, clock.end_ms - 1) for lane in Lane for at in range(dead, len(meters))
+        schedules[lane][at].count(10_000, clock.end_ms - 1)
+        for lane in Lane
+        for at in range(dead, len(meters))
     )
-    reads = sum(len(meter.reads) for meter in meters[dead:])
+    reads = sum(at_ms >= 10_000 for meter in meters[dead:] for _, at_ms in meter.reads)
     return board.lateness.p99, reads / due, [len(meter.tries) for meter in meters[:dead]]
 
 
@@ -210,16 +212,16 @@ async def test_dead_units_cost_the_living_nothing(dead: int) -> None:
     none_dead, _, _ = await lateness_with(0)
     p99, share, tries = await lateness_with(dead)
     assert p99 <= 1.1 * none_dead
-    assert share > 0.995
+    assert share > 0.999
     assert all(tried >= 30 for tried in tries), "they are tried all the same, once in two minutes"
 
 
 async def test_if_probes_were_not_bounded_the_living_would_be_late(monkeypatch: pytest.MonkeyPatch) -> None:
     none_dead, _, _ = await lateness_with(0, hours=0.25)
-    monkeypatch.setattr("agent.poller.FULL_EVERY", 1)
+    monkeypatch.setattr("agent.poller.FULL_AFTER", 0)
     monkeypatch.setattr("agent.poller.FULL_SHARE", 0)
     p99, share, _ = await lateness_with(5, hours=0.25)
-    assert share < 0.9 or p99 > 10 * none_dead
+    assert share < 0.97 or p99 > 10 * none_dead
 
 
 async def test_72_hours_without_the_uplink_do_not_change_lateness(tmp_path: Path) -> None:
@@ -256,10 +258,15 @@ async def test_72_hours_without_the_uplink_do_not_change_lateness(tmp_path: Path
     assert sum(entry.readings for entry in spool.store.epochs(Lane.SAMPLES)) > 50_000
 
 
-async def test_a_slow_unit_is_found_again_by_a_probe_with_the_full_deadline() -> None:
-    clock, board = JumpingClock(0, HOUR_MS), board_at(0)
+@pytest.mark.parametrize(
+    ("takes_ms", "cap_s", "within_minutes"), [(400, 0.5, 45), (900, None, 90)], ids=["slow", "very slow"]
+)
+async def test_a_slow_unit_is_found_again_by_a_probe_that_may_hold_up_others(
+    takes_ms: int, cap_s: float | None, within_minutes: int
+) -> None:
+    clock, board = JumpingClock(0, within_minutes * MINUTE_MS), board_at(0)
     meters, schedules = bus_of_ten(clock, dead=0)
-    meters[0].takes_ms, meters[0].silent = 900, range(10 * MINUTE_MS)
+    meters[0].takes_ms, meters[0].silent = takes_ms, range(3 * MINUTE_MS)
     devices = [
         polled(meter, {Lane.REGISTERS: schedules[Lane.REGISTERS][at]}, board, id=f"D-{at}")
         if at == 0
@@ -267,8 +274,8 @@ async def test_a_slow_unit_is_found_again_by_a_probe_with_the_full_deadline() ->
         for at, meter in enumerate(meters)
     ]
     await run(clock, devices, board)
-    assert meters[0].reads and meters[0].reads[0][1] < 45 * MINUTE_MS
-    assert meters[0].caps[meters[0].tries.index(meters[0].reads[0][1])] is None
+    assert meters[0].reads
+    assert meters[0].caps[meters[0].tries.index(meters[0].reads[0][1])] == cap_s
 
 
 async def test_several_connections_ask_several_units_at_a_time_and_never_one_twice() -> None:
@@ -439,8 +446,9 @@ async def test_an_error_that_is_no_silence_ends_the_agent_loudly() -> None:
 
     clock, board = JumpingClock(0, MINUTE_MS), board_at(0)
     device = polled(Broken(clock), {Lane.SAMPLES: Schedule(1_000)}, board)
-    with pytest.raises(KeyError):
+    with pytest.raises(BaseExceptionGroup) as raised:
         await BusPoller([device], clock=clock, board=board, jitter=lambda: 0.0).run()
+    assert raised.group_contains(KeyError)
 
 
 async def test_a_cancel_that_a_library_swallows_ends_the_poller_all_the_same() -> None:
