@@ -129,11 +129,14 @@ class MeterRecord(Model):
         """Return what is known of the meter's register; resolution and wrap are the latest installation's."""
         installed = self.dated(time_zone)
         _, resolution, wrap_at = self.installations[-1].count_worth(self.quantity)
+        fastest = [each.counts_per_hour for each in installed]
+        known = [each for each in fastest if each is not None]
         return CounterSpec(
             point=self.point,
             wrap_at=wrap_at,
             resolution=resolution,
-            counts_per_hour=installed[-1].counts_per_hour,
+            counts_per_hour=fastest[-1],
+            most_per_hour=max(known) if len(known) == len(fastest) else None,
             exchanges_ms=exchanges(installed),
         )
 

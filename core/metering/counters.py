@@ -1,9 +1,9 @@
 """Readings become a counter: a count that only rises, in segments within which it may be subtracted.
 
 A fall of the register is a rollover where its wrap is known and explains it: by at most full scale where
-that is known, else by at most half a turn. Any other fall, another meter, or a silence long enough to hide
-a whole turn cuts the counter: each segment is sure in itself, and what happened between two of them is
-left open instead of invented.
+that is known, else by at most half a turn. Any other fall, a rise that the circuit cannot carry, another
+meter, or a silence long enough to hide a whole turn cuts the counter: each segment is sure in itself, and
+what happened between two of them is left open instead of invented.
 """
 
 from __future__ import annotations
@@ -14,13 +14,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 from itertools import pairwise
-from math import floor
+from math import floor, inf
 
 from core.errors import DataError
 from core.metering.cells import Cell, cells_of, union
 from core.metering.readings import Count, Reading
 
 _HOUR_MS = 3_600_000
+_TOLERANCE = Fraction(6, 5)
+_LUMP_MS = 302_000
+"""A rise is a jump beyond 1.2 x full scale; some meters stand still for minutes and rise in a lump [ms]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,8 @@ class CounterSpec:
         a counter are whole steps of it, rounded down.
     counts_per_hour
         Fastest that the register can rise, by the transformers or the breaker [counts/h].
+    most_per_hour
+        Fastest that any meter could rise that ever stood there [counts/h]; None where one is not known.
     exchanges_ms
         Instants from which another meter stood behind the point, in time order [ms since 1970 UTC].
 
@@ -53,6 +58,7 @@ class CounterSpec:
     wrap_at: int | None = None
     resolution: Fraction = Fraction(1)
     counts_per_hour: Fraction | None = None
+    most_per_hour: Fraction | None = None
     exchanges_ms: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
@@ -74,6 +80,13 @@ class CounterSpec:
             return None
         return self.wrap_at * self.resolution.denominator // self.resolution.numerator
 
+    def most_steps(self, duration_ms: int) -> float:
+        """Return how far the register can rise within a time [steps]; infinite where that is not known."""
+        if self.most_per_hour is None:
+            return inf
+        fastest = self.most_per_hour * _TOLERANCE / (_HOUR_MS * self.resolution)
+        return floor(fastest * (duration_ms + _LUMP_MS)) + 1
+
     def steps(self, count: Count) -> int:
         """Return a count as whole steps of the resolution, rounded down."""
         numerator, denominator = count.as_integer_ratio()
@@ -85,6 +98,7 @@ class SegmentKind(StrEnum):
 
     FIRST = "first"
     FALL = "fall"
+    JUMP = "jump"
     EXCHANGE = "exchange"
     SILENCE = "silence"
 
@@ -111,6 +125,7 @@ class EventKind(StrEnum):
 
     ROLLOVER = "rollover"
     FALL = "fall"
+    JUMP = "jump"
     EXCHANGE = "exchange"
     SILENCE = "silence"
     CONFLICT = "conflict"
@@ -227,12 +242,15 @@ def _accumulate(
     whole = spec.resolution == 1
     steps = [count if whole and isinstance(count, int) else spec.steps(count) for count in counts]
     exchanged = {bisect_left(times, exchange_ms) for exchange_ms in spec.exchanges_ms} - {0, len(times)}
-    fallen = {index for index, (before, after) in enumerate(pairwise(steps), 1) if after < before}
+    plain = spec.most_steps(0)
+    odd = {
+        index for index, (before, after) in enumerate(pairwise(steps), 1) if not 0 <= after - before <= plain
+    }
     events: list[CounterEvent] = []
     segments: list[Segment] = []
     accumulated: list[int] = []
     kind, first, turned, done = SegmentKind.FIRST, 0, 0, 0
-    for index in sorted(exchanged | fallen | _silent(times, spec)):
+    for index in sorted(exchanged | odd | _silent(times, spec)):
         change: EventKind | None = EventKind.EXCHANGE
         if index not in exchanged:
             change = _judge(steps[index] - steps[index - 1], times[index] - times[index - 1], spec)
@@ -255,6 +273,8 @@ def _accumulate(
 def _judge(rise: int, duration_ms: int, spec: CounterSpec) -> EventKind | None:
     """Tell what a fall, or a rise over a long silence, is; None for a plain rise."""
     wrap = spec.wrap_steps
+    if rise > spec.most_steps(duration_ms):
+        return EventKind.JUMP
     if wrap is None:
         return EventKind.FALL if rise < 0 else None
     increment = rise % wrap

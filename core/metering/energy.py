@@ -36,7 +36,7 @@ class Lack(StrEnum):
 
     NO_READING_BEFORE = "no reading at or before"
     NO_READING_AFTER = "no reading at or after"
-    COUNTER_CUT = "the register fell, was exchanged or may have turned unseen at"
+    COUNTER_CUT = "the register fell or jumped, was exchanged or may have turned unseen at"
     NO_INSTALLATION = "no installation is on record at"
 
 

@@ -67,9 +67,13 @@ def test_each_installation_ends_where_the_next_begins(hq: HqConfig) -> None:
 
 
 def test_a_counter_knows_its_wrap_its_step_its_full_scale_and_its_exchanges(hq: HqConfig) -> None:
-    spec = meter(hq, "AOB-FUR-01").counter_spec(TOKYO)
+    record = meter(hq, "AOB-FUR-01")
+    spec = record.counter_spec(TOKYO)
     assert (spec.wrap_at, spec.resolution) == (1_000_000, Fraction(2))
     assert spec.counts_per_hour == Fraction(22_863_000, 8_000)
+    assert spec.most_per_hour is None, "full scale is not known of the meter before"
+    alone = record.model_copy(update={"installations": record.installations[1:]})
+    assert alone.counter_spec(TOKYO).most_per_hour == spec.counts_per_hour
     assert spec.exchanges_ms == (parse_local("2023-12-15", TOKYO),)
 
 

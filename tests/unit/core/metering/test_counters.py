@@ -122,6 +122,20 @@ def test_a_fall_that_no_rollover_explains_cuts_the_counter(spec: CounterSpec, af
     assert counter.accumulated == (8_990, 9_000, after, after + 5)
 
 
+def test_a_rise_that_the_circuit_cannot_carry_cuts_the_counter() -> None:
+    """A meter is exchanged for one that shows more."""
+    spec = CounterSpec(POINT, most_per_hour=Fraction(6_000))
+    most = 1 + 6_000 * 12 * (60 + 302) // (10 * 3600)
+    for rise, cut in ((most, False), (most + 1, True), (10**9, True)):
+        counter = build_counter(taken(10, 20, 20 + rise, 30 + rise), spec)
+        assert [segment.kind for segment in counter.segments][1:] == [SegmentKind.JUMP] * cut
+        assert kinds(counter) == [EventKind.JUMP] * cut
+    assert len(build_counter(taken(10, 10**9), CounterSpec(POINT)).segments) == 1, "nothing is known"
+    both = CounterSpec(POINT, wrap_at=10**6, counts_per_hour=Fraction(6_000), most_per_hour=Fraction(6_000))
+    assert kinds(build_counter(taken(10, 500_000), both)) == [EventKind.JUMP]
+    assert kinds(build_counter(taken(999_990, 10), both)) == [EventKind.ROLLOVER]
+
+
 def test_full_scale_allows_a_rollover_of_more_than_half_a_turn() -> None:
     spec = CounterSpec(POINT, wrap_at=100, counts_per_hour=Fraction(60 * 90))
     assert build_counter(taken(50, 40), spec).accumulated == (50, 140)
