@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -95,9 +96,15 @@ def _ask() -> Display | None:
     return _display(typed) if typed.strip() else None
 
 
+_THOUSANDS: Final = re.compile(r"\d{1,3}(,\d{3})+(\.\d*)?")
+
+
 def _display(text: str) -> Display:
+    plain = "".join(text.split())
+    if _THOUSANDS.fullmatch(plain):  # 8,412,337.1; in 8412337,1 the comma may be a decimal point
+        plain = plain.replace(",", "")
     try:
-        number = Decimal(text.replace(",", "").strip())
+        number = Decimal(plain)
     except InvalidOperation:
         number = Decimal(-1)
     if not number.is_finite() or number < 0:

@@ -196,6 +196,8 @@ async def read_neighbours(
 ) -> None:
     """Read one register more on either side of all that was read, and refused points one register beside.
 
+    Where half of the points say nothing, what the other function gives is read too.
+
     What the device refuses is left out: it is then no explanation.
     """
     left = min(_MOST_NEIGHBOURS, asker.left)
@@ -205,6 +207,11 @@ async def read_neighbours(
             if left > 0 and 0 <= at <= 0xFFFF and (register.function, at) not in received.words:
                 left -= 1
                 await _try(asker, profile, received, register.function, at, 1)
+    if 2 * sum(_is_empty(received, entry) for entry in entries) >= len(entries):
+        for block in received.blocks:
+            if block.function in (3, 4) and left > 0:
+                left -= 1
+                await _try(asker, profile, received, 7 - block.function, block.address, block.count)
     refused = [entry for entry in entries if entry.name in received.refused]
     for entry in refused:
         register = entry.register
@@ -217,6 +224,12 @@ async def read_neighbours(
             if left > 0 and 0 <= start <= 0x10000 - size:
                 left -= 1
                 await _try(asker, profile, received, function, start, size)
+
+
+def _is_empty(received: Received, entry: Entry) -> bool:
+    """Whether a point was refused or holds 0 only: it may stand in the registers of the other function."""
+    register = entry.register
+    return not any(received.words.get((register.function, at)) for at in range(register.start, register.end))
 
 
 async def _try(

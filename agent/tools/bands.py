@@ -20,6 +20,8 @@ from core.metering.quantities import Kind, Quantity, Unit
 
 OVERLOAD: Final = 1.2
 """What a current transformer carries for long, of its rating (IEC 61869-2, 5.204) [1]."""
+_HIGHEST: Final = 1.1
+"""Highest voltage of a grid, of its rated one (IEC 60038: 7.2 kV for 6.6 kV, 72 kV for 66 kV) [1]."""
 _TINY: Final = 1e-9
 _YEARS_H: Final = 40 * 8766
 _LOW_VOLTAGE: Final = (40.0, 1000.0)
@@ -201,9 +203,16 @@ def _voltage(quantity: Quantity, value: float, setup: Setup) -> Judged:
     rated, why = nominal
     between_lines = quantity in (Quantity.VOLTAGE_L12, Quantity.VOLTAGE_L23, Quantity.VOLTAGE_L31)
     low = 0.8 * rated if between_lines else 0.8 * rated / math.sqrt(3)
-    band = f"{round(low):,} to {round(OVERLOAD * rated):,} V"
+    high = _HIGHEST * rated
+    band = f"{round(low):,} to {round(high):,} V"
     # in a three-wire circuit many meters show the voltage between lines as that of a phase
-    return _within(low <= value <= OVERLOAD * rated, f"{band} by {why}", band)
+    return _within(low <= value <= high, f"{band} by {why}", band)
+
+
+def next_rated_voltage(volts: float) -> int | None:
+    """Return the rated voltage between lines that is as good as a value [V], if there is one."""
+    nearest = min(_MEDIUM_NOMINALS, key=lambda rated: abs(volts / rated - 1))
+    return nearest if abs(volts / nearest - 1) <= 0.003 else None
 
 
 def rated_voltage(quantity: Quantity, value: float) -> int | None:

@@ -104,6 +104,19 @@ def diagnose(case: Case) -> Diagnosis:
     return Diagnosis(configured, now, world, tuple(findings), tuple(tried))
 
 
+def sober(found: Diagnosis, case: Case) -> Diagnosis:
+    """Return a diagnosis without mistakes of a profile that do not explain everything.
+
+    A shipped profile does not have several mistakes at once: it is another meter that was asked.
+    """
+    ours = {Kind.SIDE, Kind.CT, Kind.VT}
+    kinds = {each.kind for finding in found.findings for each in finding.candidates}
+    if all(finding.candidates for finding in found.findings) or kinds <= ours:
+        return found
+    nothing = Finding((), found.configured, (), ())
+    return Diagnosis(found.configured, found.configured, World(case.setup), (nothing,), found.tried)
+
+
 def _in_doubt(case: Case, now: Evaluation) -> frozenset[str]:
     """Points and kinds of relations that something speaks against."""
     broken = {relation.kind for relation in now.relations if relation.agrees is False}

@@ -8,7 +8,7 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import Final
 
-from agent.tools.bands import Sense, Setup, rated_voltage
+from agent.tools.bands import Sense, Setup, next_rated_voltage, rated_voltage
 from agent.tools.display import implied_ct, standard_ct
 from agent.tools.evaluation import Case, Evaluation, World
 from agent.tools.variants import AS_CONFIGURED, Entry, Variant, family, other_types
@@ -236,6 +236,12 @@ def _of_energy(case: Case, now: Evaluation) -> Iterator[Hypothesis]:
     ct = implied_ct(case.display, kwh, setup)
     if ct is not None:
         yield Hypothesis(Kind.CT, ct.text("A"), 0, setup=replace(setup, ct=ct))
+    if kwh > 0 and setup.side == "secondary" and setup.vt != DIRECT:
+        times = float(case.display.shown) / kwh / float(setup.ct.factor)
+        rated = next_rated_voltage(times * float(setup.vt.secondary))
+        if rated is not None and rated != setup.vt.primary:
+            vt = Ratio(Fraction(rated), setup.vt.secondary)
+            yield Hypothesis(Kind.VT, vt.text("V"), 1, setup=replace(setup, vt=vt))
     if kwh > 0:
         times = float(case.display.shown) / kwh
         for name in ("CT", "VT"):

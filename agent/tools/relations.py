@@ -14,6 +14,8 @@ NEAR: Final = 0.15
 """How far values read one after the other may differ, for the load moves between them [1]."""
 _LOOSE: Final = 5.0
 """The same where only one phase is known [1]."""
+_UNEVEN: Final = 2.0
+"""How far voltages of phases may be apart; 1.73 times is a delta with its middle tapped [1]."""
 _IDLE_VA: Final = 20.0
 
 
@@ -63,6 +65,7 @@ class Relation:
 def relations(seen: Mapping[str, Seen]) -> Iterator[Relation]:
     """Yield what holds, or does not, among values of one moment."""
     yield from _phases(seen)
+    yield from _uneven(seen)
     yield from _without_voltage(seen)
     yield from _factors(seen)
     yield from _volt_amperes(seen)
@@ -100,6 +103,17 @@ def _phases(seen: Mapping[str, Seen]) -> Iterator[Relation]:
         yield Relation("phases", names, agrees, text, abs(total.value) / max(abs(sum(values)), 1e-12))
 
 
+def _uneven(seen: Mapping[str, Seen]) -> Iterator[Relation]:
+    """Voltages of one grid are alike; a blown fuse or an open input may still be what is really there."""
+    phases = [seen[name] for name in ("voltage_l1n", "voltage_l2n", "voltage_l3n") if name in seen]
+    phases = [point for point in phases if point.value]
+    values = [abs(value) for value in _values(phases)]
+    if len(values) > 1 and max(values) > _UNEVEN * min(values):
+        said = ", ".join(f"{point.name} {short(point.value or 0)} V" for point in phases)
+        text = f"{said}: a fuse, an open input, or the address of another value"
+        yield Relation("uneven", tuple(point.name for point in phases), None, text)
+
+
 def kilo(watts: float, unit: str = "W") -> str:
     """Return a value in thousands of its base unit."""
     return f"{short(watts / 1000)} k{unit}"
@@ -113,6 +127,18 @@ def _without_voltage(seen: Mapping[str, Seen]) -> Iterator[Relation]:
         return
     names = (power.name, *(point.name for point in volts))
     yield Relation("dead", names, False, f"no voltage, though {power.name} is {kilo(power.value)}")
+
+
+def reckoned_power(seen: Mapping[str, Seen]) -> Seen | None:
+    """Return the active power by its phases, or by S and the power factor, where it is not read itself."""
+    quantity = Quantity.ACTIVE_POWER
+    phases = _by_phase(seen, quantity.value)
+    if len(phases) == 3:
+        return Seen("L1 + L2 + L3", quantity, sum(_values(phases)))
+    factor, apparent = whole(seen, Quantity.POWER_FACTOR), whole(seen, Quantity.APPARENT_POWER)
+    if factor is None or apparent is None:
+        return None
+    return Seen("S x pf", quantity, (apparent.value or 0) * (factor.value or 0))
 
 
 def _factors(seen: Mapping[str, Seen]) -> Iterator[Relation]:

@@ -15,6 +15,7 @@ from agent.tools.telling import Told
 from agent.tools.variants import Number
 
 WIDTH: Final = 80
+_COLUMN: Final = 17
 _SHORT: Final = (
     ("reactive_energy_", "er_"),
     ("active_energy_", "e_"),
@@ -119,7 +120,8 @@ def _row(row: Row) -> Iterator[str]:
 def _value(number: Number, unit: str) -> str:
     if number.value is None:
         return "-"
-    return f"{short(number.value)} {unit}" if unit != "1" else f"{short(number.value)}  "
+    text = f"{short(number.value)} {unit}" if unit != "1" else f"{short(number.value)}  "
+    return text if len(text) <= _COLUMN else f"{float(number.value):.1e} {unit}"
 
 
 def _sense(judged: Judged) -> str:

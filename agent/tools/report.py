@@ -8,13 +8,14 @@ from fractions import Fraction
 from typing import Any
 
 from agent.tools.bands import Judged
-from agent.tools.diagnosis import Diagnosis, diagnose
+from agent.tools.diagnosis import Diagnosis, diagnose, sober
 from agent.tools.display import Display
 from agent.tools.evaluation import Case
 from agent.tools.figures import short
 from agent.tools.hypotheses import Kind
+from agent.tools.naming import order_name
 from agent.tools.probe import Examined
-from agent.tools.telling import Place, Told, order_name, tell
+from agent.tools.telling import Place, Told, tell
 from agent.tools.variants import Number
 from config.strict import DIRECT
 from core.carbon.rounding import exact_text
@@ -107,7 +108,7 @@ def report(examined: Examined, display: Display | None, place: Place) -> Report:
         examined.case.refused,
         display,
     )
-    diagnosis = diagnose(case)
+    diagnosis = sober(diagnose(case), case) if place.shipped else diagnose(case)
     told = [tell(case, diagnosis, finding, place) for finding in diagnosis.findings]
     told += _another_meter(examined, place)
     yours, alternative = _titles(case, diagnosis)
@@ -207,6 +208,8 @@ def _unchecked(case: Case, diagnosis: Diagnosis) -> Iterator[str]:
     for relation in diagnosis.mended.relations:
         if relation.kind in ("step", "still") and relation.agrees is None:
             yield f"energy against power: {relation.text}."
+        elif relation.kind in ("same", "uneven") and relation.agrees is None:
+            yield f"{relation.text}."
 
 
 def _clamp(case: Case, diagnosis: Diagnosis) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from agent.tools.figures import short
-from agent.tools.relations import Relation, Seen, kilo, whole
+from agent.tools.relations import Relation, Seen, kilo, reckoned_power, whole
 from core.metering.quantities import Quantity
 
 PATIENCE_S: Final = 25.0
@@ -31,6 +31,9 @@ def step_relations(
     power = _power_between(first, later)
     if energies and power is not None:
         yield from _holds_power(*energies[0], first[power[0]], power[1], elapsed_s)
+    elif energies and (reckoned := reckoned_power(first)) and (then := reckoned_power(later)):
+        watts = (abs(reckoned.value or 0) + abs(then.value or 0)) / 2
+        yield from _holds_power(*energies[0], reckoned, watts, elapsed_s)
     for before, after in energies:
         if (after.value or 0) - (before.value or 0) < -0.5 * after.step:
             text = (
@@ -101,11 +104,12 @@ def _holds_power(
         if not any(abs(value - watt * factor) <= 0.02 * watt * factor for factor in (1, 1000, 0.001)):
             return
     expected = watts * elapsed_s / 3600
-    if after.value >= before.value and expected < 4 * after.step:
-        return  # whether it counts cannot be seen
-    if after.value > before.value and _near(after.value - before.value, expected, after.step):
-        return  # it counts, so it is a register of few kWh by chance
     text = f"{before.name} {kilo(before.value, 'Wh')} and {power.name} {kilo(power.value)}"
-    yield Relation(
-        "same", (before.name, power.name), False, f"{text} have the same digits, and it does not count up"
-    )
+    names = (before.name, power.name) if power.name == power.quantity.value else (before.name,)
+    unseen = after.value >= before.value and expected < 4 * after.step
+    if unseen or (
+        after.value > before.value and _near(after.value - before.value, expected, after.step)
+    ):  # it seems to count: a register of few kWh, or power that rose by chance
+        yield Relation("same", names, None, f"{text} have the same digits: does it count? --seconds 60")
+        return
+    yield Relation("same", names, False, f"{text} have the same digits, and it does not count up")

@@ -132,7 +132,7 @@ async def test_an_agent_that_answers_on_its_loopback_port(tmp_path: Path, agent:
             await refuse_beside_agent(load_agent(path), "seiren agent probe X")
 
 
-@pytest.mark.parametrize("typed", ["", "abc", "-5", "nan"])
+@pytest.mark.parametrize("typed", ["", "abc", "-5", "nan", "8412337,1", "8.412.337,1"])
 def test_a_display_that_is_no_number(site: Site, typed: str) -> None:
     code, told = probe("--display", typed)
     assert code == 2

@@ -14,6 +14,7 @@ from agent.tools.diagnosis import Diagnosis, diagnose
 from agent.tools.display import Display
 from agent.tools.evaluation import Case
 from agent.tools.hypotheses import Kind
+from agent.tools.relations import Seen, relations
 from agent.tools.variants import Entry
 from config.profile import ByteOrder, Profile, ValueType, WordOrder, load_profile, profile_ids
 from config.strict import Ratio
@@ -320,3 +321,15 @@ def test_bands(quantity: Quantity, value: float | None, sense: Sense) -> None:
     assert judged.sense is sense
     assert judged.why
     assert len(judged.band) <= 20
+
+
+def test_voltages_that_no_grid_has_together_are_told_and_no_fault() -> None:
+    volts = {
+        name: Seen(name, Quantity(name), value)
+        for name, value in (("voltage_l1n", 80.0), ("voltage_l2n", 230.1), ("voltage_l3n", 229.8))
+    }
+    (told,) = relations(volts)
+    assert (told.kind, told.agrees) == ("uneven", None)
+    assert "voltage_l1n 80 V" in told.text
+    volts["voltage_l1n"] = Seen("voltage_l1n", Quantity.VOLTAGE_L1N, 133.0)  # a delta with its middle tapped
+    assert [*relations(volts)] == []

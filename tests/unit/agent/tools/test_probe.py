@@ -30,6 +30,11 @@ def golden(name: str, text: str) -> None:
     assert text == (CASES / f"{name}.txt").read_text(encoding="utf-8")
 
 
+def _line(point: str, profile: str) -> str:
+    text = (Path("config/profiles") / f"{profile}.yaml").read_text("utf-8")
+    return next(line for line in text.splitlines() if line.startswith(f"  {point}: "))
+
+
 def kinds(result: Report) -> list[tuple[str, ...]]:
     return [told.kinds for told in result.told]
 
@@ -122,6 +127,58 @@ async def test_kw_for_kwh(tmp_path: Path) -> None:
         result = await site.probed()
     golden("kw_for_kwh", shown(result, line.port))
     assert kinds(result) == [("kW for kWh",)]
+
+
+async def test_kw_for_kwh_where_the_power_is_read_nowhere_else(tmp_path: Path) -> None:
+    """The register of the power was written down for the energy, so it does not stand in the profile too."""
+    site = Site(tmp_path, load=Load(holds_power=True))
+    site.own_profile((_line("active_power", "schneider_pm5xxx"), ""))
+    async with site.served():
+        result = await site.probed()
+    assert heads(result) == "kW for kWh: active_energy_import holds power, not energy"
+    assert "L1 + L2 + L3 247.5 kW have the same digits" in result.told[0].why[0]
+
+
+async def test_the_other_function(tmp_path: Path) -> None:
+    site = Site(tmp_path, "eastron_sdm630", "eastron_sdm630", Load(watts=20_000), Electrical(400, 0.91))
+    site.more = ""
+    site.own_profile(("function: 4", "function: 3"))
+    async with site.served():
+        result = await site.probed()
+    assert heads(result) == "function 4: the values stand in the input registers"
+
+
+@pytest.mark.parametrize("profile", ["siemens_pac3200", "eastron_sdm630", "carlo_gavazzi_em340"])
+async def test_another_product_than_the_profile_describes(tmp_path: Path, profile: str) -> None:
+    """A shipped profile has not three mistakes at once: no mistake of it is claimed."""
+    site = Site(tmp_path, profile=profile)
+    async with site.served() as line:
+        result = await site.probed()
+    assert kinds(result) == [()]
+    assert "agent scan" in " ".join(result.told[0].fix)
+    assert max(map(len, shown(result, line.port).splitlines())) <= 80
+
+
+async def test_a_vt_that_the_voltage_contradicts(tmp_path: Path) -> None:
+    site = Site(tmp_path, more="ct: 100/5, vt: 3300/110")
+    async with site.served():
+        result = await site.probed()
+    assert heads(result) == "VT ratio: the voltage is that behind 6600/110 V, configured is 3300/110"
+
+
+async def test_a_display_that_a_ct_and_a_vt_would_explain(tmp_path: Path) -> None:
+    site = Site(
+        tmp_path,
+        load=Load(watts=206, opening_wh=Fraction(7_010_281)),
+        circuit=Electrical(110, 0.91),
+        more="ct: 100/5, vt: 3300/110, side: secondary",
+    )
+    async with site.served():
+        result = await site.probed(Display(Decimal(8_412_337)))
+    assert kinds(result) == [("CT ratio", "VT ratio")]
+    why, fix = "\n".join(result.told[0].why), "\n".join(result.told[0].fix)
+    assert "1. CT ratio: as if it were 200/5 A" in why and "2. VT ratio: as if it were 6600/110 V" in why
+    assert "1. agent.yaml line 11 ct: compare 100/5 with the CT's nameplate\n2. agent.yaml line 12 vt:" in fix
 
 
 async def test_secondary_values_where_primary_ones_are_configured(tmp_path: Path) -> None:
