@@ -17,6 +17,7 @@ from agent.timetable import Timetable
 from core.delivery.frames import Lane
 from core.errors import Unreachable
 from core.runtime.clock import Clock
+from core.timeline import HALF_HOUR_MS
 
 FIRST_PAUSE_MS: Final = 5_000
 LONGEST_PAUSE_MS: Final = 120_000
@@ -33,8 +34,8 @@ FULL_AFTER: Final = 63
 FULL_SHARE: Final = 5_000
 """Which tries may hold up others for half the shortest period, after how many some may wholly, and for what
 part of the bus's time [1]."""
-
 _OVERDUE_MS: Final = 120_000
+_BEFORE_HALF_HOUR_MS: Final = 10_000  # then nothing is held up: its registers are read in time
 
 
 class BusPoller:
@@ -108,8 +109,7 @@ class BusPoller:
                 else:
                     await clock.sleep_until(self._wake_ms(now_ms))
                 if task is not None and task.cancelling():
-                    # Python 3.11's wait_for, which libraries use, may swallow a cancel when the reply
-                    # arrives in the same moment
+                    # Python 3.11's wait_for, in libraries, may swallow a cancel that comes with the reply
                     raise asyncio.CancelledError
 
     def _next_due(self, now_ms: int) -> tuple[int, Lane, int] | None:
@@ -190,7 +190,8 @@ class BusPoller:
         if idle_ms == inf:
             untried = any(states[other].tries == 0 for other in silent if other != number)
             return number, FIRST_TRY_MS if untried and states[number].tries == 0 else None
-        if states[number].tries % LONG_EVERY == LONG_EVERY - 1 or overdue_ms > _OVERDUE_MS:
+        is_turn = states[number].tries % LONG_EVERY == LONG_EVERY - 1 or overdue_ms > _OVERDUE_MS
+        if is_turn and -now_ms % HALF_HOUR_MS > _BEFORE_HALF_HOUR_MS:
             for long_ms in (None, self._long_ms) if states[number].tries >= FULL_AFTER else (self._long_ms,):
                 if now_ms >= self._not_before_ms.get(long_ms, 0):
                     return number, long_ms

@@ -12,7 +12,7 @@ import pytest
 
 from agent.counters import Event
 from agent.judgement import Judge
-from agent.poller import BusPoller
+from agent.poller import LONG_EVERY, BusPoller
 from agent.readings import Identity, Scan
 from agent.rules import CounterRule
 from agent.schedule import Schedule, phase_of
@@ -276,6 +276,17 @@ async def test_a_slow_unit_is_found_again_by_a_probe_that_may_hold_up_others(
     await run(clock, devices, board)
     assert meters[0].reads
     assert meters[0].caps[meters[0].tries.index(meters[0].reads[0][1])] == cap_s
+
+
+async def test_no_long_probe_makes_the_registers_at_a_half_hour_late() -> None:
+    clock, board = JumpingClock(1_796_500, 1_830_000), board_at(1_796_500)
+    living, dead = Meter(clock), Meter(clock, silent=EVER, deadline_ms=3_000)
+    schedules = {Lane.REGISTERS: Schedule(MINUTE_MS, 2_000), Lane.SAMPLES: Schedule(10_000)}
+    devices = [polled(meter, schedules, board, id=name) for name, meter in (("A", living), ("B", dead))]
+    devices[1].state.tries, devices[1].state.silent_since_ms = LONG_EVERY - 1, 0
+    await run(clock, devices, board)
+    sides = [at for lane, at in living.reads if lane is Lane.REGISTERS and abs(at - 1_800_000) < 4_000]
+    assert sides[-2:] == [1_798_000, 1_802_000]
 
 
 async def test_several_connections_ask_several_units_at_a_time_and_never_one_twice() -> None:
