@@ -140,7 +140,9 @@ def _disk(seen: Evidence, tz: ZoneInfo, found: Found) -> None:
             + (f"; {size(facts.spool.bytes_per_day or 0)} are written a day" if soon and facts else ""),
             seen=f"df -h {facts.spool.path}" if facts else "",
             do="free space on this disk: old logs, old packages; never files of the spool",
-            until=full_text(ends_ms, seen.now_ms, tz),
+            until=full_text(ends_ms, seen.now_ms, tz)
+            if free >= FULL_BYTES
+            else f"now: with less than {size(FULL_BYTES)} free, a disk is taken for full",
         )
         delivers = facts is not None and facts.broker.connected and all(one.alive for one in facts.ledgers)
         if free < FULL_BYTES or not delivers:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -77,8 +78,12 @@ class Asker:
         if self.left <= 0:
             raise OutOfRequests("The probe has sent as many requests as it may")
         self.left -= 1
+        started_s = time.perf_counter()
         try:
             reply = await self.bus.ask(ReadRequest(self.unit, function, address, count), within_s=within_s)
+        except RefusedError:  # an answer too
+            self.round_trips_ms.append(1000 * (time.perf_counter() - started_s))
+            raise
         finally:
             if self.gap_s:
                 await self.pause(self.gap_s)

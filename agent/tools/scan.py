@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
+from statistics import median
 from typing import Final
 
 from agent.modbus.bus import Bus, RefusedError
@@ -157,6 +158,7 @@ async def scan(
             slowest_ms = max(slowest_ms, found.round_trip_ms)
             result.found.append(found)
             await _recognise(asker, found, known)
+            found.round_trip_ms = median(asker.round_trips_ms)
     finally:
         await bus.close()
     result.requests = bus.stats.requests
@@ -168,7 +170,7 @@ async def _knock(asker: Asker, within_s: float) -> FoundUnit:
     try:
         await asker.words(3, 0, 1, within_s=within_s)
     except RefusedError:
-        return FoundUnit(asker.unit, 0.0, only_refuses=True)
+        return FoundUnit(asker.unit, asker.round_trips_ms[-1], only_refuses=True)
     return FoundUnit(asker.unit, asker.round_trips_ms[-1])
 
 
@@ -247,8 +249,9 @@ def devices_block(result: Scanned) -> Iterator[str]:
         for other in others:
             yield f"    # or:    {other.profile}"
         yield f"    modbus: {{{_address(result.link)}, unit: {each.unit}}}"
-        yield "    # ct: 400/5        off the nameplates; without them nothing is multiplied"
+        yield "    # ct: 400/5        off the nameplates"
         yield "    # vt: 6600/110"
+        yield "    # side: secondary  primary: the meter multiplies by CT and VT itself"
 
 
 def _address(link: ModbusLink) -> str:

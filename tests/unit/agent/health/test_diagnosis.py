@@ -76,6 +76,8 @@ def test_a_full_disk_is_at_risk_now() -> None:
     found = of(with_spool(bad_night(), free_bytes=20_000_000))
     assert found.verdict.energy == "risk" and "NOW" in found.verdict.text
     assert not found.verdict.nothing_tonight
+    (disk,) = (fault for fault in found.faults if "disk has only" in fault.what)
+    assert disk.until == "now: with less than 50 MB free, a disk is taken for full"
 
 
 @pytest.mark.parametrize(("hours", "tonight"), [(25, True), (23, False)])

@@ -59,6 +59,7 @@ async def test_units_are_named_and_the_block_can_be_pasted() -> None:
         result = await scanned(line.port, "2-10")
     assert shown(result) == (CASES / "scan.txt").read_text(encoding="utf-8")
     assert exit_code(result) == 0
+    assert all(unit.round_trip_ms > 0 for unit in result.found), "a refusal is not a reply of 0 ms"
     block = yaml.safe_load("\n".join(devices_block(result)))
     assert [Device.model_validate(each).profile for each in block["devices"]] == [
         "abb_b23",
