@@ -6,6 +6,7 @@ An agent's machine has the base install only; a command whose part is not instal
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Iterator, Mapping, MutableMapping
 from importlib import import_module
 from types import MappingProxyType
@@ -95,8 +96,19 @@ def main() -> None:
     try:
         app()
     except SeirenError as error:
-        sys.stderr.write(error.render() + "\n")
+        sys.stderr.write("\n".join(_wrapped(error.render())) + "\n")
         sys.exit(error.exit_code)
+
+
+def _wrapped(told: str) -> Iterator[str]:
+    """Yield an error's lines at 80 columns; what is next stays whole, for it may be a command to copy."""
+    for line in told.splitlines():
+        if line.startswith("next"):
+            yield line
+        else:
+            yield from textwrap.wrap(
+                line, 80, subsequent_indent=" " * 6, break_long_words=False, break_on_hyphens=False
+            ) or [""]
 
 
 def _load(name: str, part: _Part) -> Any:
