@@ -140,8 +140,12 @@ def evaluate(case: Case, world: World, *, was_bad: frozenset[str] = frozenset())
     first = _seen(case, numbers, judged)
     found = [*relations(first)]
     if case.later:
-        later = {e.name: case.number(e, _variant(world, e), later=True) for e in case.entries}
-        found += step_relations(first, _seen(case, later, judged), case.elapsed_s)
+        numbers_later = {e.name: case.number(e, _variant(world, e), later=True) for e in case.entries}
+        later = _seen(case, numbers_later, judged)
+        # a load that swings between two requests breaks a relation once; a mistake breaks it each time
+        again = {(each.kind, each.names): each for each in relations(later) if each.agrees is not False}
+        found = [again.get((each.kind, each.names), each) if each.agrees is False else each for each in found]
+        found += step_relations(first, later, case.elapsed_s)
     match = _match(case, world, numbers, judged, first)
     counted = [each for each in found if each.kind not in world.excused]
     asked = [entry.name for entry in case.entries if entry.name not in world.excused]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
@@ -333,3 +334,28 @@ def test_voltages_that_no_grid_has_together_are_told_and_no_fault() -> None:
     assert "voltage_l1n 80 V" in told.text
     volts["voltage_l1n"] = Seen("voltage_l1n", Quantity.VOLTAGE_L1N, 133.0)  # a delta with its middle tapped
     assert [*relations(volts)] == []
+
+
+def test_a_load_that_swings_once_between_two_requests_is_no_mistake() -> None:
+    profile = load_profile("schneider_pm5xxx")
+    names = [name for name, point in profile.points.items() if "energy" not in name]
+    entries = tuple(
+        Entry(name, profile.points[name], register_point(name, profile.points[name], profile))
+        for name in names
+    )
+
+    def words(amperes: float) -> dict[tuple[int, int], int]:
+        said = {"voltage": 230.0, "current": amperes, "active_power": 16.0, "frequency": 50.0}
+        found: dict[tuple[int, int], int] = {}
+        for entry in entries:
+            value = said.get(entry.name.partition("_l")[0], 0.0)
+            value = 48.0 if entry.name == "active_power" else 9.7 if entry.name == "reactive_power" else value
+            high, low = struct.unpack(">2H", struct.pack(">f", value))
+            at = entry.register.start
+            found |= {(3, at): high, (3, at + 1): low}
+        return found
+
+    setup = Setup(Ratio(Fraction(200), Fraction(5)))
+    swung = Case(entries, words(50.0), setup, words(71.0), 5.0)
+    assert diagnose(swung).findings == ()
+    assert diagnose(Case(entries, words(50.0), setup, words(50.0), 5.0)).findings != ()
