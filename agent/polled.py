@@ -213,7 +213,7 @@ class PolledDevice:
             self.state.id,
             lane.value,
             extra={
-                "seen": f"the reading due at {due_ms} ms was not begun at {now_ms} ms, when the next was due",
+                "seen": f"one was not begun within {(now_ms - due_ms) / 1000:.1f} s, and the next was due",
                 "cause": "the device or its gateway is slow, or the period is too short",
                 "next": f"lengthen {lane.value}.every_s",
             },

@@ -21,7 +21,7 @@ from agent.devices import open_sources
 from agent.health.endpoint import serve_status
 from agent.judgement import Judge
 from agent.memory import Memory
-from agent.points import point_id, point_tables
+from agent.points import PointTables, point_id, point_tables
 from agent.polled import PolledDevice
 from agent.poller import BusPoller
 from agent.readings import Scan, Source
@@ -37,6 +37,9 @@ log = logging.getLogger(__name__)
 
 GROUP_S: Final = 1.0
 """Readings of this long become durable together [s]."""
+
+STANDSTILL_S: Final = 2.0
+"""A standstill of the whole agent that is worth a word [s]."""
 
 _REMEMBER_S: Final = 60.0
 
@@ -61,7 +64,8 @@ async def serve(config: AgentConfig, clock: Clock) -> None:
     board = Board(started_ms=clock.now_ms(), zone=config.time_zone)
     memory = Memory(config.spool)
     sources = open_sources(config, now_ms=clock.now_ms)
-    pollers = open_pollers(config, clock, spool, board, memory, sources)
+    tables = point_tables(config)
+    pollers = open_pollers(config, tables, clock, spool, board, memory, sources)
     telling = serve_status(
         config, board=board, sources=sources, spool=spool, uplink=uplink, now_ms=clock.now_ms
     )
@@ -73,7 +77,7 @@ async def serve(config: AgentConfig, clock: Clock) -> None:
                 sending = group.create_task(uplink.run(), name="uplink")
                 others = [
                     group.create_task(_flush_in_groups(spool), name="spool"),
-                    group.create_task(_look_after(clock, board, spool, config), name="clock"),
+                    group.create_task(_look_after(clock, board, spool, tables), name="clock"),
                     group.create_task(_remember(memory, pollers), name="memory"),
                 ]
                 reading = [group.create_task(poller.run(), name=f"bus {poller.bus}") for poller in pollers]
@@ -98,6 +102,7 @@ async def serve(config: AgentConfig, clock: Clock) -> None:
 
 def open_pollers(
     config: AgentConfig,
+    tables: PointTables,
     clock: Clock,
     spool: Spool,
     board: Board,
@@ -105,7 +110,6 @@ def open_pollers(
     sources: Mapping[str, Source],
 ) -> tuple[BusPoller, ...]:
     """Return one poller for each bus, its readings going to the spool and its state to the board."""
-    tables = point_tables(config)
 
     def take(device: str, lane: Lane, scans: Sequence[Scan], events: Sequence[Event]) -> None:
         if scans:
@@ -194,12 +198,22 @@ async def _remember(memory: Memory, pollers: Sequence[BusPoller]) -> None:
         keep(memory, pollers)
 
 
-async def _look_after(clock: Clock, board: Board, spool: Spool, config: AgentConfig) -> None:
-    """Record steps of the clock, which a stepped one has not; let old lateness go."""
+async def _look_after(clock: Clock, board: Board, spool: Spool, tables: PointTables) -> None:
+    """Record steps of the clock, which a stepped one has not, and standstills; let old lateness go."""
     watch = ClockWatch(clock.now_ms, lambda: time.monotonic_ns() // 1_000_000)
-    table = point_tables(config).lanes[Lane.REGISTERS][0]
+    table, loop = tables.lanes[Lane.REGISTERS][0], asyncio.get_running_loop()
     while True:
+        due_s = loop.time() + GROUP_S
         await asyncio.sleep(GROUP_S)
+        if (late_s := loop.time() - due_s) > STANDSTILL_S:
+            log.warning(
+                "this machine gave the agent no time for %.1f s",
+                late_s,
+                extra={
+                    "cause": "it is overloaded, was suspended, or its disk hangs: no device is to blame",
+                    "next": "uptime; top; dmesg",
+                },
+            )
         board.turn(clock.now_ms())
         by_ms = watch.look() if isinstance(clock, WallClock) else 0
         if by_ms:

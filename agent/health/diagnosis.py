@@ -83,7 +83,9 @@ def _agent(seen: Evidence, found: Found) -> None:
                 Finding(
                     what=f"the agent {seen.agent} runs, and does not answer on port {port}",
                     seen=f"process {seen.pid} holds its spool",
-                    do="its log says whether the port was taken when it started; restart it",
+                    do="if its log says that the port was taken: another metrics_port. Else it hangs: "
+                    "systemctl restart seiren-agent",
+                    costs="while it hangs nothing is read; the registers count on",
                 )
             )
         case "switched_off":

@@ -6,7 +6,7 @@ to a question.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -105,7 +105,7 @@ def interview(
         name = yield Question(
             "Next meter" if more else "First meter, as on the single-line diagram",
             _DONE if more else None,
-            _or(_DONE, _field(Device, "id")) if more else _field(Device, "id"),
+            _or(_DONE, _new_id(data["devices"])) if more else _field(Device, "id"),
         )
         if name == _DONE:
             return data
@@ -116,6 +116,18 @@ def interview(
             yield Say(f"{name} is asked again.")
         else:
             data = wanted
+
+
+def _new_id(devices: Sequence[Mapping[str, Any]]) -> Judge:
+    """Judge a meter's id, which no other meter has."""
+    form, taken = _field(Device, "id"), {device["id"] for device in devices}
+
+    def judge(answer: str) -> Problem | None:
+        if answer in taken:
+            return Problem((), "There is such a meter already.", answer, next="give each meter its own name")
+        return form(answer)
+
+    return judge
 
 
 def _contradictions(data: dict[str, Any], folder: Path) -> list[Problem]:

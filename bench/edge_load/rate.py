@@ -1,7 +1,8 @@
 """Requests a second over 100 connections: a bare protocol client, pymodbus alone, and Seiren. Prints JSON.
 
 Run by bench/edge.py. Each asks for the same 50 registers, one request at a time on each connection; Seiren
-also plans, decodes, judges, and hands 30 readings of each reply to a spool that is synced every second.
+is measured in three steps: its bus alone; planned, decoded and judged too; and with the 30 readings of each
+reply handed to a spool that is synced every second.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import cast
@@ -23,12 +24,17 @@ import uvloop
 from pymodbus.client import AsyncModbusTcpClient
 
 from agent.board import Board
+from agent.counters import Event
 from agent.devices import open_sources
 from agent.memory import Memory
+from agent.modbus.bus import Bus, ReadRequest
+from agent.points import point_tables
+from agent.readings import Scan
 from agent.service import open_pollers
 from agent.spool import Spool
 from config.loading import load_agent
 from core.delivery.frames import Lane
+from core.delivery.tables import PointTable
 from core.runtime.clock import WallClock
 
 HERE = Path(__file__).parent
@@ -36,6 +42,7 @@ FIRST_PORT = 22_500
 CONNECTIONS = 100
 WORDS = 50
 SECONDS = 6.0
+STEPS = ("bus", "judged", "spooled")
 
 
 class Bare(asyncio.Protocol):
@@ -109,22 +116,39 @@ async def pymodbus() -> dict[str, float]:
     return figures
 
 
-async def seiren(folder: Path) -> dict[str, float]:
-    """Return what an agent does with meters that are always due: all but its clock and its uplink."""
+class Nowhere(Spool):
+    """A spool that takes readings and keeps nothing, to tell what the way there costs."""
+
+    def add(self, lane: Lane, table: PointTable, scans: Iterable[Scan], events: Iterable[Event] = ()) -> None:
+        """Forget them."""
+
+
+async def seiren(folder: Path, what: str) -> dict[str, float]:
+    """Return what an agent does with meters that are always due: all but its clock and its uplink.
+
+    `what` is ``bus`` (requests alone), ``judged`` (planned, decoded, judged) or ``spooled``.
+    """
     shutil.copy(HERE / "meter_bench.yaml", folder)
     lines = [
         "{agent: bench, site: bench, time_zone: Asia/Tokyo, broker: {host: 127.0.0.1},",
-        " required_ledgers: [hq], metrics_port: null, devices: [",
+        f" required_ledgers: [hq], metrics_port: null, spool: spool-{what}, devices: [",
     ]
     for place in range(CONNECTIONS):
         modbus = f"{{host: 127.0.0.1, port: {FIRST_PORT + place}, unit: 1}}"
         lines.append(f"  {{id: M-{place}, profile: ./meter_bench.yaml, modbus: {modbus}}},")
     (folder / "agent.yaml").write_text("\n".join([*lines, "]}"]) + "\n", encoding="utf-8")
     config, clock = load_agent(folder / "agent.yaml"), WallClock()
-    spool = Spool(config.spool, config.agent, in_thread=True)
+    if what == "bus":
+        buses = [Bus(config.link(device), now_ms=clock.now_ms) for device in config.devices]
+        figures = await rate([partial(bus.ask, ReadRequest(1, 3, 0, WORDS)) for bus in buses])
+        for bus in buses:
+            await bus.close()
+        return figures
+    spool = (Spool if what == "spooled" else Nowhere)(config.spool, config.agent, in_thread=True)
     board = Board(started_ms=clock.now_ms(), zone=config.time_zone)
     sources = open_sources(config, now_ms=clock.now_ms)
-    pollers = open_pollers(config, clock, spool, board, Memory(config.spool), sources)
+    tables = point_tables(config)
+    pollers = open_pollers(config, tables, clock, spool, board, Memory(config.spool), sources)
     devices = [device for poller in pollers for device in poller.devices]
     for device in devices:
         await device.read(Lane.SAMPLES)
@@ -159,7 +183,7 @@ def main() -> None:
             figures = {
                 "bare_protocol_client": uvloop.run(bare()),
                 "pymodbus": uvloop.run(pymodbus()),
-                "seiren": uvloop.run(seiren(Path(folder))),
+                **{f"seiren_{what}": uvloop.run(seiren(Path(folder), what)) for what in STEPS},
             }
     finally:
         meters.kill()

@@ -55,7 +55,7 @@ def test_a_wrong_configuration(tmp_path: Path, old: str, new: str, said: tuple[s
     done = call("agent", "check", changed(tmp_path, old, new), ok=False)
     assert done.returncode == 2
     for text in said:
-        assert text in done.stderr
+        assert text in done.stdout
     assert "Traceback" not in done.stderr
 
 

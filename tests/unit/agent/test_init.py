@@ -39,6 +39,13 @@ def ran(folder: Path, answers: Sequence[str]) -> tuple[Result, Path]:
     return result, out
 
 
+def test_a_name_that_is_taken_is_refused_at_once(tmp_path: Path) -> None:
+    result, out = ran(tmp_path, [*SITE, *OWN_IP, "AOB-RCV-01", *BEHIND, *DONE])
+    assert result.exit_code == 0, result.output
+    assert result.output.count("There is such a meter already.") == 1
+    assert len(find_in_agent(out).document.devices) == 2  # type: ignore[union-attr]  # it is there
+
+
 def test_the_file_is_good_and_says_what_was_answered(tmp_path: Path) -> None:
     result, out = ran(tmp_path, [*SITE, *OWN_IP, *BEHIND, *BESIDE, *ON_LINE, *DONE])
     assert result.exit_code == 0, result.output
@@ -104,7 +111,7 @@ def test_every_key_of_the_file_is_explained(tmp_path: Path) -> None:
         ([*SITE, *OWN_IP[:5], "none.yaml", *OWN_IP[5:]], "cannot be read"),
         ([*SITE, *ON_LINE[:4], "9601", *ON_LINE[4:]], "did you mean 9600?"),
         ([*SITE, *ON_LINE[:3], "ttyUSB0", *ON_LINE[3:]], "no path of a serial line"),
-        ([*SITE, *OWN_IP, *OWN_IP], "asked again"),
+        ([*SITE, *OWN_IP, OWN_IP[0]], "There is such a meter already."),
         ([*SITE, *BEHIND, "X", "", "", "5", "abb_b23", "", ""], "X and AOB-FUR-01 have the same address"),
     ],
 )
