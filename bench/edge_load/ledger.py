@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from paho.mqtt.client import Client, MQTTMessage
@@ -56,9 +57,17 @@ def serve(port: int, site: str, agent: str) -> None:
     client.on_connect, client.on_message = connected, take
     client.connect("127.0.0.1", port)
     threading.Thread(target=client.loop_forever, daemon=True).start()
+    threading.Thread(target=stay_alive, args=(announce,), daemon=True).start()
     print("ready", flush=True)
     for _ in sys.stdin:
         print(json.dumps(held), flush=True)
+
+
+def stay_alive(announce: Callable[[], None]) -> None:
+    """Say again and again that the ledger lives: an agent sends nothing to one that is silent."""
+    while True:
+        time.sleep(20)
+        announce()
 
 
 if __name__ == "__main__":

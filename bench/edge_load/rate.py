@@ -24,7 +24,6 @@ import uvloop
 from pymodbus.client import AsyncModbusTcpClient
 
 from agent.board import Board
-from agent.counters import Event
 from agent.devices import open_sources
 from agent.memory import Memory
 from agent.modbus.bus import Bus, ReadRequest
@@ -34,6 +33,7 @@ from agent.service import open_pollers
 from agent.spool import Spool
 from config.loading import load_agent
 from core.delivery.frames import Lane
+from core.delivery.payload import Event
 from core.delivery.tables import PointTable
 from core.runtime.clock import WallClock
 
