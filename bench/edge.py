@@ -119,10 +119,12 @@ def seiren_figures(metrics_port: int, ledger: subprocess.Popen[str]) -> dict[str
         lane: {key: facts[key] for key in ("due", "taken", "skipped")}
         for lane, facts in status["lanes"].items()
     }
+    waiting = {lane: facts["waiting_readings"] for lane, facts in status["lanes"].items()}
     return {
         "lateness_ms": status["lateness_ms"],
-        "lanes_since_start": lanes,
-        "acknowledged_since_start": held,
+        "device_readings_since_start": lanes,
+        "readings_acknowledged_since_start": held,
+        "readings_not_yet_acknowledged": waiting,
     }
 
 

@@ -50,7 +50,7 @@ class Load:
         times = self.times.get((gateway, unit))
         if times is None:
             return None
-        if address < COUNTER:  # the counter is asked for on another grid
+        if address < COUNTER or unit > self.living:  # the counter is asked for on another grid
             times.append(time.time())
         if unit > self.living:
             return None
