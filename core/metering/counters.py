@@ -253,7 +253,7 @@ def _accumulate(
     for index in sorted(exchanged | odd | _silent(times, spec)):
         change: EventKind | None = EventKind.EXCHANGE
         if index not in exchanged:
-            change = _judge(steps[index] - steps[index - 1], times[index] - times[index - 1], spec)
+            change = _judge(steps, times, index, spec)
         if change is None:
             continue
         events.append(CounterEvent(change, times[index], f"{counts[index - 1]}, then {counts[index]}"))
@@ -270,10 +270,14 @@ def _accumulate(
     return tuple(accumulated), tuple(segments), events
 
 
-def _judge(rise: int, duration_ms: int, spec: CounterSpec) -> EventKind | None:
+def _judge(steps: Sequence[int], times: Sequence[int], index: int, spec: CounterSpec) -> EventKind | None:
     """Tell what a fall, or a rise over a long silence, is; None for a plain rise."""
     wrap = spec.wrap_steps
-    if rise > spec.most_steps(duration_ms):
+    rise, duration_ms = steps[index] - steps[index - 1], times[index] - times[index - 1]
+    stood = index - 1  # a register that stood still may make up for all of that time
+    while stood and steps[stood - 1] == steps[index - 1]:
+        stood -= 1
+    if rise > spec.most_steps(times[index] - times[stood]):
         return EventKind.JUMP
     if wrap is None:
         return EventKind.FALL if rise < 0 else None

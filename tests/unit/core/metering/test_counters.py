@@ -122,6 +122,14 @@ def test_a_fall_that_no_rollover_explains_cuts_the_counter(spec: CounterSpec, af
     assert counter.accumulated == (8_990, 9_000, after, after + 5)
 
 
+def test_a_register_that_stood_still_makes_up_for_all_of_that_time() -> None:
+    """A frozen display: what it did not show comes at once, and is energy."""
+    spec = CounterSpec(POINT, most_per_hour=Fraction(6_000))
+    frozen = build_counter(taken(10, *[20] * 30, 20 + 29 * 100), spec)  # a minute each, at full scale
+    assert [segment.kind for segment in frozen.segments] == [SegmentKind.FIRST]
+    assert kinds(build_counter(taken(10, 20, 20 + 29 * 100), spec)) == [EventKind.JUMP]
+
+
 def test_a_rise_that_the_circuit_cannot_carry_cuts_the_counter() -> None:
     """A meter is exchanged for one that shows more."""
     spec = CounterSpec(POINT, most_per_hour=Fraction(6_000))
