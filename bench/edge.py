@@ -25,6 +25,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from simulators.folder import free_ports
+
 HERE = Path(__file__).parent / "edge_load"
 SEIREN = Path(sys.executable).with_name("seiren")
 GATEWAYS, UNITS, POINTS = 50, 10, 30
@@ -247,18 +249,6 @@ def listens(port: int) -> bool:
     """Return whether somebody listens on a loopback port."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def free_ports(count: int) -> list[int]:
-    """Return loopback ports that nobody uses now."""
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
 
 
 if __name__ == "__main__":

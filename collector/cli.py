@@ -24,6 +24,7 @@ from collector.tail import follow
 from config.hq import HqConfig, load_hq
 from core.errors import AnswerIsNo, UsageError
 from core.runtime.logs import start_logging
+from core.runtime.loops import loop_factory
 from core.timeline import Interval, month, parse_local
 
 DEFAULT_FOLDER = Path("demo-out")
@@ -53,7 +54,7 @@ def run(
     hq = _hq(folder)
     start_logging(log.value)
     logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of each look at the tables
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(serve(folder, hq))
 
 
@@ -180,12 +181,3 @@ def _hq(folder: Path) -> HqConfig:
             next="write hq.yaml as docs/guide-hq.md shows, or name another folder",
         )
     return load_hq(folder)
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Return uvloop's loops where it is installed."""
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    return uvloop.new_event_loop

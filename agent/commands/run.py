@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -13,6 +13,7 @@ from agent.service import serve
 from config.loading import load_agent
 from core.runtime.clock import open_clock
 from core.runtime.logs import start_logging
+from core.runtime.loops import loop_factory
 
 
 class LogForm(StrEnum):
@@ -33,14 +34,5 @@ def run(
     """Read the devices on schedule until told to stop (SIGTERM or Ctrl-C)."""
     start_logging(log.value)
     settings = load_agent(config)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(serve(settings, open_clock(clock, settings.agent)))
-
-
-def _loop_factory() -> Any:
-    """Return uvloop's loops where there are any (not on Windows), else None."""
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    return uvloop.new_event_loop

@@ -103,7 +103,10 @@ class Spool:
                 texts = self._texts[scan.shape] = (table, ShapeTexts(scan.shape, table))
             groups.extend(texts[1].groups(scan))
         happened = [event_text(event) for event in events]
-        part = self._pending[lane].setdefault(table.digest, Pending(table))
+        parts = self._pending[lane]
+        part = parts.get(table.digest)
+        if part is None:
+            part = parts[table.digest] = Pending(table)
         part.groups += groups
         part.events += happened
 
