@@ -69,3 +69,27 @@ INFLUXD = Part("influxd 2.7", _influxd, "make influxd")
 CHROMIUM = Part("chromium", _chromium, "apt-get install chromium fonts-noto-cjk")
 SOCAT = Part("socat", lambda: shutil.which("socat"), "apt-get install socat")
 MBPOLL = Part("mbpoll", lambda: shutil.which("mbpoll"), "apt-get install mbpoll")
+
+
+def _postgres() -> str | None:
+    # Debian keeps a server's programs beside each other, outside PATH.
+    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    return shutil.which("initdb") or next(
+        (str(f / "initdb") for f in folders if (f / "initdb").exists()), None
+    )
+
+
+def _influxd_1() -> str | None:
+    found = shutil.which("influxd", path="/usr/bin:/usr/local/bin")
+    if found is None:
+        return None
+    answer = subprocess.run([found, "version"], capture_output=True, text=True, timeout=20, check=False)
+    return found if re.match(r"InfluxDB v?1\.", answer.stdout) else None
+
+
+POSTGRES = Part("postgresql", _postgres, "apt-get install postgresql")
+"""Its `initdb`; `postgres` and `pg_ctl` stand beside it."""
+INFLUXD_1 = Part("influxd 1.x", _influxd_1, "apt-get install influxdb")
+VICTORIA = Part(
+    "victoria-metrics", lambda: shutil.which("victoria-metrics"), "apt-get install victoria-metrics"
+)
