@@ -12,9 +12,9 @@ from agent.commands.options import Form
 from agent.health.ask import ask
 from agent.health.render_status import is_good, lines
 from agent.health.spool_look import look
-from agent.health.words import folded, stamp
 from config.agent import AgentConfig
 from config.loading import load_agent
+from core.runtime.words import folded, stamp
 
 Running = Annotated[Path, typer.Argument(metavar="[CONFIG]", help="The agent's configuration.")]
 

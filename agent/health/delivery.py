@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 
 from agent.health.evidence import Evidence, Found
 from agent.health.facts import Facts
-from agent.health.findings import Finding
 from agent.health.safety import full_ms
-from agent.health.words import duration, when
+from core.runtime.findings import Finding
+from core.runtime.words import duration, when
 
 
 def full_text(ends_ms: int | None, now_ms: int, tz: ZoneInfo) -> str:

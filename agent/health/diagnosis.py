@@ -11,10 +11,11 @@ from agent.health.clock_check import FIRST_PLAUSIBLE_MS
 from agent.health.delivery import check_broker, full_text
 from agent.health.evidence import Evidence, Found
 from agent.health.facts import Facts
-from agent.health.findings import Diagnosis, Finding
+from agent.health.findings import Diagnosis
 from agent.health.meters import DAY_MS, bad_points, silent_meters, slowness
 from agent.health.safety import FULL_BYTES, full_ms, verdict
-from agent.health.words import day, size, when
+from core.runtime.findings import Finding
+from core.runtime.words import day, size, when
 
 WARN_CERTIFICATE_MS: Final = 60 * DAY_MS
 _WARN_FULL_MS: Final = 7 * DAY_MS

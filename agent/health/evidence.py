@@ -8,9 +8,9 @@ from typing import Literal
 from agent.health.certificates import Certificate
 from agent.health.clock_check import ClockState
 from agent.health.facts import Facts
-from agent.health.findings import Finding
 from agent.health.reach import Reach
 from agent.health.spool_look import SpoolLook
+from core.runtime.findings import Finding
 
 Answer = Literal["told", "not_running", "silent", "switched_off", "somebody_else"]
 

@@ -5,34 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that is wrong, or soon will be.
-
-    Attributes
-    ----------
-    what
-        In one line: which part, what of it, since when.
-    seen
-        The evidence, and what follows from it.
-    do
-        Cable, switch, setting or command.
-    until, costs
-        What happens if one sleeps on: when it becomes worse, or what it costs.
-    then
-        The command that shows whether it is good again.
-    urgent
-        Whether it cannot wait for the morning.
-    """
-
-    what: str
-    seen: str = ""
-    do: str = ""
-    until: str = ""
-    costs: str = ""
-    then: str = ""
-    urgent: bool = False
+from core.runtime.findings import Finding, Findings
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +44,11 @@ class Diagnosis:
     good: tuple[str, ...]
     not_checked: tuple[str, ...]
     asked: bool
+
+    @property
+    def found(self) -> Findings:
+        """What was found, for the screen."""
+        return Findings(self.faults, self.notices, self.good, self.not_checked)
 
     @property
     def exit_code(self) -> int:

@@ -8,8 +8,8 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from agent.health.facts import DeviceFacts, Facts, Fault
-from agent.health.findings import Finding
-from agent.health.words import when
+from core.runtime.findings import Finding
+from core.runtime.words import when
 from core.timeline import add_months, month, month_of
 
 DAY_MS: Final = 86_400_000

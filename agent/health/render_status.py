@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
 from agent.health.facts import BrokerFacts, Facts, LedgerFacts
-from agent.health.render_doctor import ends
-from agent.health.words import duration, folded, plain, size, stamp, when
+from core.runtime.findings import ends
+from core.runtime.words import duration, folded, plain, size, stamp, when
 
 
 def is_good(facts: Facts) -> bool:

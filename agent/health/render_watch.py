@@ -5,7 +5,7 @@ from __future__ import annotations
 from zoneinfo import ZoneInfo
 
 from agent.health.facts import DeviceFacts, Facts
-from agent.health.words import age, local, plain
+from core.runtime.words import age, local, plain
 
 HEAD = " point        power [kW]  of full scale     register      0:00-now    age  state"
 _BAR = 10

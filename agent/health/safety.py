@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from agent.health.facts import Facts
 from agent.health.findings import Verdict
 from agent.health.meters import DAY_MS, counts_read, next_month_ms
-from agent.health.words import duration, stamp
+from core.runtime.words import duration, stamp
 
 FULL_BYTES: Final = 50_000_000
 """A disk with less than this free is taken for full [bytes]."""

@@ -1,4 +1,4 @@
-"""How times, sizes and durations are written on the agent's screens."""
+"""How times, sizes and durations are written on screens."""
 
 from __future__ import annotations
 
