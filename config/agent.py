@@ -9,27 +9,21 @@ from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import AfterValidator, Field, ValidationError
 
+from config.broker import HERE, AgentBroker
 from config.buses import Placed, bus_problems, bus_warnings
 from config.devices import Device, Side, twice, without
 from config.documents import Examined, examine
 from config.lanes import IdentityLane, RegistersLane, SamplesLane
-from config.links import (
-    FilePath,
-    Gateway,
-    Modbus,
-    ModbusLink,
-    Tls,
-    shared_link,
-    with_certificate_paths,
-)
+from config.links import Gateway, Modbus, ModbusLink, shared_link
 from config.opcua import OpcUa, OpcUaNode
 from config.profile import with_profile_paths
 from config.reading import read_yaml
-from config.strict import Host, Id, Loc, Model, Port, Problem, TimeZone, Wrong
+from config.strict import Id, Loc, Model, Problem, TimeZone, Wrong
+from config.tls import FilePath, Tls, with_file_paths
 
 __all__ = [
+    "AgentBroker",
     "AgentConfig",
-    "Broker",
     "Device",
     "Gateway",
     "IdentityLane",
@@ -46,8 +40,6 @@ __all__ = [
 ]
 
 M = TypeVar("M", bound=Model)
-_HERE: Final = ("localhost", "127.0.0.1", "::1")
-_TLS_BROKER: Final = 8883
 _FORGOTTEN: Final = ("/tmp", "/dev/shm", "/run", "/var/run")
 
 
@@ -71,11 +63,16 @@ def _spool(value: Path) -> Path:
     return value
 
 
-class Broker(Model):
-    """Where the MQTT broker listens."""
+class ClockSettings(Model):
+    """When the machine's clock is believed.
 
-    host: Host
-    port: Port = 1883
+    Attributes
+    ----------
+    wait_for_sync
+        Not before the kernel says that it is synchronised: for machines without a clock of their own.
+    """
+
+    wait_for_sync: bool = False
 
 
 class AgentConfig(Model):
@@ -96,12 +93,13 @@ class AgentConfig(Model):
     agent: Id
     site: Id
     time_zone: TimeZone
-    broker: Broker
+    broker: AgentBroker
     required_ledgers: Annotated[tuple[Id, ...], Field(min_length=1)]
     spool: Annotated[FilePath, AfterValidator(_spool)] = Path("spool")
     registers: RegistersLane = RegistersLane()
     samples: SamplesLane = SamplesLane()
     identity: IdentityLane = IdentityLane()
+    clock: ClockSettings = ClockSettings()
     metrics_port: Annotated[int, AfterValidator(_metrics_port)] | None = 9464
     gateways: dict[Id, Gateway] = Field(default_factory=dict)
     devices: Annotated[tuple[Device, ...], Field(min_length=1)]
@@ -116,11 +114,12 @@ class AgentConfig(Model):
                 evidence=", ".join(self.required_ledgers),
                 next="name one of them",
             )
+        yield from self.broker.problems_at(("broker",))
         taken = {(self.broker.host, self.broker.port): "the broker"}
         taken |= {placed.unit.place: placed.device for placed in _units(dict(enumerate(self.devices)))}
         taken |= {gateway.place: name for name, gateway in self.gateways.items()}
         for host, port in taken:
-            if port == self.metrics_port and host in _HERE:
+            if port == self.metrics_port and host in HERE:
                 yield Problem(
                     ("metrics_port",),
                     "The port is used twice on this machine.",
@@ -133,13 +132,7 @@ class AgentConfig(Model):
 
     def warnings(self) -> Iterator[Problem]:
         """Yield what works, and is still not as it should be."""
-        if self.broker.port == _TLS_BROKER:
-            yield Problem(
-                ("broker", "port"),
-                "This is the port of MQTT over TLS, which the agent does not speak yet.",
-                evidence=str(_TLS_BROKER),
-                next="use the broker's plain port, 1883, inside a protected network",
-            )
+        yield from self.broker.warnings_at(("broker",))
         if str(self.spool).startswith(_FORGOTTEN):
             yield Problem(
                 ("spool",),
@@ -262,7 +255,7 @@ def examine_agent(path: Path) -> Examined[AgentConfig]:
         If the file cannot be read, or is no YAML.
     """
     data, lines = read_yaml(path)
-    data = with_certificate_paths(with_profile_paths(data, path.parent), path.parent)
+    data = with_file_paths(with_profile_paths(data, path.parent), path.parent)
     found = examine(data, lines, AgentConfig)
     if found.document is None:
         return found

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from config.agent import Broker
+from config.broker import Broker
 from config.documents import validate
 from config.meters import MeterRecord
 from config.profile import with_profile_paths
@@ -25,6 +25,7 @@ from config.strict import (
     Problem,
     TimeZone,
 )
+from config.tls import with_file_paths
 from core.carbon.rounding import exact_text
 
 Shares = Annotated[dict[Id, NotNegativeExact], Field(min_length=1)]
@@ -177,7 +178,9 @@ class HqConfig(Model):
     targets: dict[Month, PositiveExact] = Field(default_factory=dict)
 
     def problems(self) -> Iterator[Problem]:
-        """Yield what is wrong with the sites, alone and together."""
+        """Yield what is wrong with the broker, and with the sites, alone and together."""
+        if self.broker is not None:
+            yield from self.broker.problems_at(("broker",))
         sites, meters = set[str](), dict[str, str]()
         for index, site in enumerate(self.sites):
             loc = ("sites", index)
@@ -206,4 +209,5 @@ def load_hq(path: Path) -> HqConfig:
     """
     file = path / "hq.yaml" if path.is_dir() else path
     data, lines = read_yaml(file)
-    return validate(with_profile_paths(data, file.parent), lines, HqConfig)
+    data = with_file_paths(with_profile_paths(data, file.parent), file.parent)
+    return validate(data, lines, HqConfig)

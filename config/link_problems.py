@@ -48,13 +48,8 @@ def gateway_problems(gateway: Gateway, loc: Loc) -> Iterator[Problem]:
             cause="Modbus/TCP Security knows no RTU frames",
             next="remove framing, or tls",
         )
-    if gateway.tls is not None and (gateway.tls.certificate is None) != (gateway.tls.key is None):
-        yield Problem(
-            (*loc, "tls"),
-            "A certificate and its key belong together.",
-            evidence="key is missing" if gateway.tls.key is None else "certificate is missing",
-            next="give both, or neither",
-        )
+    if gateway.tls is not None:
+        yield from gateway.tls.problems_at((*loc, "tls"))
     if gateway.gap_ms >= gateway.timeout_s * 1000:
         yield Problem(
             (*loc, "gap_ms"),

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field
 
 from config.strict import Host, Id, Model, Port, Wrong
+from config.tls import Tls
 
-FilePath = Annotated[Path, Field(strict=False)]
 Framing = Literal["tcp", "rtu"]
 Parity = Literal["none", "even", "odd"]
 ReplySeconds = Annotated[float, Field(gt=0, le=60, allow_inf_nan=False)]
 PauseMs = Annotated[int, Field(ge=0, le=60_000)]
 
 _TLS_PORT: Final = 802
-_FILES: Final = ("ca", "certificate", "key")
 
 
 def _unit(value: int) -> int:
@@ -31,25 +29,6 @@ def _unit(value: int) -> int:
     if not 1 <= value <= 255:
         raise Wrong("must be a unit number, 1 to 255", next="read it off the meter's communication menu")
     return value
-
-
-class Tls(Model):
-    """Modbus/TCP Security: the certificate authority that signs the gateway, and our own certificate.
-
-    Attributes
-    ----------
-    ca
-        PEM file of the authority.
-    certificate, key
-        PEM files of the agent's certificate, where the gateway asks for one.
-    server_name
-        Name in the gateway's certificate, where it is not the host.
-    """
-
-    ca: FilePath
-    certificate: FilePath | None = None
-    key: FilePath | None = None
-    server_name: Annotated[str, Field(min_length=1)] | None = None
 
 
 class Gateway(Model):
@@ -190,20 +169,3 @@ def shared_link(units: Iterable[Gateway]) -> ModbusLink:
         connections=min(link.connections for link in links),
         max_registers=min(link.max_registers for link in links),
     )
-
-
-def with_certificate_paths(data: Any, folder: Path) -> Any:
-    """Return a document's data with the paths of certificates taken relative to its folder."""
-    if isinstance(data, tuple):
-        return tuple(with_certificate_paths(item, folder) for item in data)
-    if not isinstance(data, dict):
-        return data
-    return {
-        key: {
-            name: str(folder / path) if name in _FILES and isinstance(path, str) else path
-            for name, path in value.items()
-        }
-        if key == "tls" and isinstance(value, dict)
-        else with_certificate_paths(value, folder)
-        for key, value in data.items()
-    }

@@ -9,6 +9,7 @@ from agent.modbus.wire import ReadRequest, Request
 from agent.sockets import reason
 from config.links import ModbusLink
 from core.errors import OutsideError, Unreachable
+from core.runtime.tls import TlsPeer
 
 _EXCEPTIONS: Final = {
     1: "illegal function",
@@ -22,6 +23,7 @@ _EXCEPTIONS: Final = {
     11: "gateway target does not respond",
 }
 _REFUSALS: Final = frozenset({1, 2, 3})
+_TLS_PORT: Final = 802
 
 
 class RefusedError(OutsideError):
@@ -52,14 +54,13 @@ def broke_off(where: str, link: ModbusLink, error: Exception | None) -> Unreacha
             next=f"ls -l {link.serial}; it is opened again as soon as it is there",
         )
     if isinstance(error, ssl.SSLError):
-        return tls_refused(where, link, error)
+        return tls_peer(link).refused(error, where)
     if link.tls is not None:
-        return Unreachable(
+        return tls_peer(link).closed(
             "The connection broke off",
             where=where,
             evidence="closed by the other side while a reply was due",
-            cause=f"{_client_certificate(link)}; or it allows fewer connections than it has",
-            next=_CLIENT_CERTIFICATE_NEXT,
+            otherwise="it allows fewer connections than it has",
         )
     return Unreachable(
         "The connection broke off",
@@ -147,7 +148,7 @@ def no_connection(link: ModbusLink, error: OSError | None, waited_s: float) -> U
             next=f"ping {link.host}, then look at the network cable and the meter's IP setting",
         )
     if isinstance(error, ssl.SSLError):
-        return tls_refused(link.where, link, error)
+        return tls_peer(link).refused(error)
     if type(error).__name__ == "gaierror":
         return Unreachable(
             what,
@@ -157,12 +158,10 @@ def no_connection(link: ModbusLink, error: OSError | None, waited_s: float) -> U
             next=f"getent hosts {link.host}, or configure the IP address",
         )
     if link.tls is not None and isinstance(error, ConnectionResetError):
-        return Unreachable(
+        return tls_peer(link).closed(
             what,
-            where=link.where,
             evidence="closed by the other side during the TLS handshake",
-            cause=f"{_client_certificate(link)}; or it speaks no TLS 1.2 or newer",
-            next=_CLIENT_CERTIFICATE_NEXT,
+            otherwise="it speaks no TLS 1.2 or newer",
         )
     return Unreachable(
         what,
@@ -173,90 +172,10 @@ def no_connection(link: ModbusLink, error: OSError | None, waited_s: float) -> U
     )
 
 
-_VERIFY: Final = {
-    9: "the device's certificate is not valid yet",
-    10: "the device's certificate has expired",
-    18: "the device's certificate is signed by itself, not by the CA",
-    19: "the device's certificate is from an unknown CA",
-    20: "the device's certificate is from an unknown CA",
-    62: "the device's certificate is for another name",
-    64: "the device's certificate is for another address",
-}
-_ALERTS: Final = (
-    ("CERTIFICATE_REQUIRED", "the device wants a client certificate"),
-    ("HANDSHAKE_FAILURE", "the device wants a client certificate, or other ciphers"),
-    ("UNKNOWN_CA", "the device does not know the CA of our client certificate"),
-    ("CERTIFICATE_EXPIRED", "our client certificate has expired"),
-    ("CERTIFICATE_REVOKED", "our client certificate was revoked"),
-    ("BAD_CERTIFICATE", "the device does not accept our client certificate"),
-    ("CERTIFICATE_UNKNOWN", "the device does not accept our client certificate"),
-    ("ACCESS_DENIED", "the device does not let our client certificate in"),
-    ("PROTOCOL", "the device does not speak TLS 1.2 or newer"),
-    ("WRONG_VERSION_NUMBER", "what answers does not speak TLS"),
-)
-
-
-def tls_refused(where: str, link: ModbusLink, error: ssl.SSLError) -> Unreachable:
-    """Return which side's certificate is at fault, and why."""
-    assert link.tls is not None
-    port = f"{link.host}:{link.port}"
-    if isinstance(error, ssl.SSLCertVerificationError):
-        code = error.verify_code
-        shown = "openssl x509 -noout -dates -issuer -ext subjectAltName"
-        advice = f"openssl s_client -connect {port} </dev/null | {shown}"
-        cause = "the device has another certificate than expected"
-        if code in (9, 10):
-            cause, advice = "it was not renewed, or a clock is wrong", f"date; {advice}"
-        elif code in (18, 19, 20):
-            cause = f"{link.tls.ca} does not hold the CA that signed it, or another device answers"
-        elif code in (62, 64):
-            cause = (
-                f"it should be for {link.tls.server_name or link.host}; set tls.server_name to the name in it"
-            )
-        return Unreachable(
-            "The TLS connection is refused by this side",
-            where=where,
-            evidence=_VERIFY.get(code, error.verify_message),
-            cause=cause,
-            next=advice,
-        )
-    why = error.reason or str(error)
-    evidence = next((text for part, text in _ALERTS if part in why), why)
-    if "VERSION" in why or "PROTOCOL" in why:
-        return Unreachable(
-            "The TLS connection cannot be made",
-            where=where,
-            evidence=evidence,
-            cause="another port than that of Modbus/TCP Security, or an old device",
-            next=f"correct the port (usually 802; this is {link.port}), or remove tls",
-        )
-    return Unreachable(
-        "The TLS connection is refused by the device",
-        where=where,
-        evidence=evidence,
-        cause=_client_certificate(link),
-        next=_CLIENT_CERTIFICATE_NEXT,
-    )
-
-
-def tls_files(link: ModbusLink, path: object, error: OSError) -> Unreachable:
-    """Return the error of a certificate file that cannot be used."""
-    return Unreachable(
-        "A TLS file cannot be used",
-        where=str(path),
-        evidence=(error.reason or str(error)) if isinstance(error, ssl.SSLError) else reason(error),
-        cause=f"{link.where} needs it; it is missing, unreadable, protected by a passphrase, or no PEM",
-        next=f"ls -l {path}; openssl x509 -noout -subject -in {path}",
-    )
-
-
-_CLIENT_CERTIFICATE_NEXT: Final = "set tls.certificate and tls.key to a pair that the device trusts"
-
-
-def _client_certificate(link: ModbusLink) -> str:
-    if link.tls is None or link.tls.certificate is None:
-        return "the device wants a client certificate, and none is configured"
-    return f"the device does not accept our client certificate, {link.tls.certificate}"
+def tls_peer(link: ModbusLink) -> TlsPeer:
+    """Return the other side of a link that is spoken to over TLS."""
+    assert link.tls is not None and link.host is not None and link.port is not None
+    return TlsPeer("device", link.host, link.port, link.tls.files, _TLS_PORT, "Modbus/TCP Security")
 
 
 def again(error: Unreachable) -> Unreachable:

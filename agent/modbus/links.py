@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from agent.modbus.channel import Channel
-from agent.modbus.faults import no_connection, tls_files
+from agent.modbus.faults import no_connection, tls_peer
 from agent.modbus.framing import Framing, Mbap, Rtu
 from agent.modbus.stats import BusStats
 from config.links import ModbusLink
@@ -74,27 +74,14 @@ def tls_context(link: ModbusLink) -> ssl.SSLContext:
 
     Raises
     ------
-    Unreachable
+    TlsTrouble
         If a file cannot be used.
 
     References
     ----------
     MODBUS/TCP Security Protocol Specification V36 (2021): TLS 1.2 or newer, both sides show a certificate.
     """
-    tls = link.tls
-    assert tls is not None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        context.load_verify_locations(cafile=tls.ca)
-    except OSError as error:
-        raise tls_files(link, tls.ca, error) from None
-    if tls.certificate is not None:
-        try:  # an empty passphrase: OpenSSL would ask on the terminal, and the agent would wait there
-            context.load_cert_chain(tls.certificate, tls.key, password="")
-        except OSError as error:
-            raise tls_files(link, tls.key or tls.certificate, error) from None
-    return context
+    return tls_peer(link).prepare(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
 
 
 def _keep_alive(sock: socket.socket) -> None:

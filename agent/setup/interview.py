@@ -13,7 +13,8 @@ from typing import Any, Final, NamedTuple
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from config.agent import AgentConfig, Broker, Device, Gateway, Modbus
+from config.agent import AgentConfig, Device, Gateway, Modbus
+from config.broker import Broker
 from config.explaining import explain
 from config.link_problems import gateway_problems
 from config.profile import with_profile_paths

@@ -21,7 +21,7 @@ from cryptography.x509.oid import NameOID
 
 from agent.modbus.links import tls_context
 from agent.modbus.wire import ReadRequest
-from config.links import Tls
+from config.tls import Tls
 from core.errors import Unreachable
 from tests.unit.agent.modbus.fakes import bus_over, link_to, peer
 

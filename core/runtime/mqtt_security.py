@@ -1,0 +1,116 @@
+"""How a session with a broker is secured: whom it trusts, and who it says that it is."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from core.errors import Unreachable
+from core.runtime.tls import TlsFiles, TlsPeer
+
+PASSWORD_VARIABLE: Final = "SEIREN_BROKER_PASSWORD"
+
+_USUAL_PORT: Final = 8883
+
+
+@dataclass(frozen=True, slots=True)
+class MqttSecurity:
+    """What a session with a broker needs besides its address; holds no secret, only where one is.
+
+    Attributes
+    ----------
+    tls
+        Certificates; None: plain text.
+    username
+        Name at the broker; None: the one in the certificate, or none.
+    password_file
+        File with the password; None: it is in the environment, ``SEIREN_BROKER_PASSWORD``, or there is none.
+    """
+
+    tls: TlsFiles | None = None
+    username: str | None = None
+    password_file: Path | None = None
+
+    def peer(self, host: str, port: int) -> TlsPeer | None:
+        """Return the broker as the other side of a TLS connection; None: there is no TLS."""
+        if self.tls is None:
+            return None
+        return TlsPeer("broker", host, port, self.tls, _USUAL_PORT, "MQTT over TLS")
+
+    def password(self) -> str | None:
+        """Return the password; read anew each time, for it may be changed.
+
+        Raises
+        ------
+        Unreachable
+            If its file cannot be read or is empty.
+        """
+        if self.username is None:
+            return None
+        if self.password_file is None:
+            return os.environ.get(PASSWORD_VARIABLE)
+        try:
+            secret = self.password_file.read_text(encoding="utf-8").strip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            told = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+            raise self._unusable(told or "it cannot be read") from None
+        if not secret:
+            raise self._unusable("the file is empty")
+        return secret
+
+    def _unusable(self, evidence: str) -> Unreachable:
+        return Unreachable(
+            "the broker's password cannot be read",
+            where=str(self.password_file),
+            evidence=evidence,
+            cause="the file is missing, or not readable for the user that this program runs as",
+            next=f"ls -l {self.password_file}",
+        )
+
+
+class _TellingSocket(ssl.SSLSocket):
+    """Keeps why it failed, of which paho only tells that it did."""
+
+    trouble: ssl.SSLError | None = None
+
+    def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
+        try:
+            return super().recv(buflen, flags)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise
+        except ssl.SSLError as error:
+            self.trouble = error
+            raise
+
+
+class NamedContext(ssl.SSLContext):
+    """A client's context that knows the name which the other side must show, whatever its address is."""
+
+    sslsocket_class = _TellingSocket
+    expects: str
+
+    def wrap_socket(self, sock: Any, *arguments: Any, **named: Any) -> ssl.SSLSocket:
+        """Wrap a socket for the expected name."""
+        return super().wrap_socket(sock, *arguments, **named | {"server_hostname": self.expects})
+
+
+def context_for(peer: TlsPeer) -> NamedContext:
+    """Return what a broker's TLS connection must fulfil.
+
+    Raises
+    ------
+    TlsTrouble
+        If a file cannot be used.
+    """
+    context = NamedContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.expects = peer.name
+    peer.prepare(context)
+    return context
+
+
+def trouble_of(sock: object) -> ssl.SSLError | None:
+    """Return why a socket failed, where it was TLS that failed."""
+    return sock.trouble if isinstance(sock, _TellingSocket) else None
