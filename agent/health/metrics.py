@@ -1,37 +1,16 @@
-"""The agent's facts as Prometheus metrics, made when they are asked for: nothing is counted twice."""
+"""The agent's facts as Prometheus metrics."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Final
+from collections.abc import Iterator
 
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
+from prometheus_client.core import Metric
 
 from agent.health.facts import Facts
+from core.runtime.exposition import Maker
 
-CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
-PREFIX: Final = "seiren_agent_"
-
-_Row = tuple[tuple[str, ...], float]
-
-
-class _FactsCollector(Collector):
-    """Gives the facts of one moment to a registry."""
-
-    def __init__(self, facts: Facts) -> None:
-        self._facts = facts
-
-    def collect(self) -> Iterable[Metric]:
-        yield from families(self._facts)
-
-
-def metrics_text(facts: Facts) -> bytes:
-    """Return the facts in Prometheus' text format."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_FactsCollector(facts))
-    return generate_latest(registry)
+_MAKER = Maker("seiren_agent_")
+_gauge, _counter = _MAKER.gauge, _MAKER.counter
 
 
 def families(facts: Facts) -> Iterator[Metric]:
@@ -176,17 +155,3 @@ def _devices(facts: Facts) -> Iterator[Metric]:
             for quantile, ms in zip(("0.5", "0.99"), d.round_trip_ms, strict=True)
         ],
     )
-
-
-def _gauge(name: str, text: str, labels: tuple[str, ...], rows: Iterable[_Row]) -> Metric:
-    family = GaugeMetricFamily(PREFIX + name, text, labels=labels)
-    for values, value in rows:
-        family.add_metric(values, value)
-    return family
-
-
-def _counter(name: str, text: str, labels: tuple[str, ...], rows: Iterable[_Row]) -> Metric:
-    family = CounterMetricFamily(PREFIX + name, text, labels=labels)
-    for values, value in rows:
-        family.add_metric(values, value)
-    return family

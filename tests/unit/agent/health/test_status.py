@@ -14,9 +14,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from agent.board import Board, DeviceState
 from agent.devices import open_sources
 from agent.health.device_facts import known_of
-from agent.health.endpoint import MOST_AT_ONCE, MOST_BYTES, serve_facts, serve_status
+from agent.health.endpoint import serve_facts, serve_status
 from agent.health.facts import DeviceFacts, Facts
-from agent.health.metrics import families, metrics_text
+from agent.health.metrics import families
 from agent.health.spool_look import look
 from agent.health.status import Status
 from agent.points import point_tables
@@ -30,6 +30,8 @@ from core.delivery.frames import Lane
 from core.delivery.messages import Life, encode
 from core.delivery.payload import BAD, GOOD
 from core.errors import Unreachable
+from core.runtime.endpoint import MOST_AT_ONCE, MOST_BYTES
+from core.runtime.exposition import text_of
 from tests.unit.agent.health.material import at, bad_night, facts
 
 CONFIG = """
@@ -221,7 +223,7 @@ async def test_looking_at_a_spool_changes_nothing_and_survives_damage(agent: Age
 def test_metrics_are_prometheus_text_with_units_and_bounded_labels() -> None:
     """Read by prometheus_client's own parser: counters end in _total, labels are configured names."""
     told = bad_night()
-    parsed = list(text_string_to_metric_families(metrics_text(told).decode()))
+    parsed = list(text_string_to_metric_families(text_of(families(told)).decode()))
     assert {one.name for one in parsed} == {one.name for one in families(told)}
     names = {device.id for device in told.devices} | {bus.name for bus in told.buses}
     names |= {"registers", "samples", "hq", "0.5", "0.99", "1"}
@@ -311,7 +313,7 @@ async def test_only_so_many_at_a_time_and_only_on_loopback(free_port: Callable[[
 
 
 async def test_a_slow_asker_is_left(free_port: Callable[[], int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agent.health.endpoint.WITHIN_S", 0.05)
+    monkeypatch.setattr("core.runtime.endpoint.WITHIN_S", 0.05)
     port = free_port()
     async with serve_facts(port, tell):
         assert await ask(port, b"GET /sta") == b""
@@ -324,7 +326,7 @@ async def test_a_taken_port_is_a_warning_and_the_agent_goes_on(
     assert port is not None
     parts = {"board": agent.board, "sources": agent.sources, "spool": agent.spool, "uplink": agent.uplink}
     async with serve_facts(port, tell):
-        with caplog.at_level(logging.WARNING, logger="agent"):
+        with caplog.at_level(logging.WARNING, logger="core"):
             async with serve_status(agent.config, now_ms=lambda: NOW_MS, **parts):  # type: ignore[arg-type]  # as said
                 pass
     (record,) = caplog.records
