@@ -15,6 +15,7 @@ from typing import Any, Final
 log = logging.getLogger(__name__)
 
 _NAME: Final = "meters.json"
+_BOOT: Final = "/boot"  # no device can be called so
 
 
 class Memory:
@@ -24,11 +25,17 @@ class Memory:
     ----------
     folder
         The spool's folder.
+
+    Attributes
+    ----------
+    waits_for_boot
+        The run of the machine whose readings still wait for their time, empty where none do.
     """
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / _NAME
         self._devices: dict[str, Any] = {}
+        self.waits_for_boot = ""
         try:
             found = json.loads(self._path.read_bytes())
         except FileNotFoundError:
@@ -40,6 +47,7 @@ class Memory:
             )
             return
         if isinstance(found, dict):
+            self.waits_for_boot = str(found.pop(_BOOT, ""))
             self._devices = {id_: each for id_, each in found.items() if isinstance(each, dict)}
 
     def serial_number(self, device: str) -> str:
@@ -60,7 +68,8 @@ class Memory:
         """Write the file; a disk that refuses is the spool's to complain of."""
         fresh = self._path.with_suffix(".new")
         try:
-            fresh.write_text(json.dumps(self._devices, separators=(",", ":")), encoding="utf-8")
+            devices = self._devices | ({_BOOT: self.waits_for_boot} if self.waits_for_boot else {})
+            fresh.write_text(json.dumps(devices, separators=(",", ":")), encoding="utf-8")
             fresh.replace(self._path)
         except OSError as error:
             log.warning("the meters' last counts are not kept: %s", error, extra={"where": str(self._path)})

@@ -69,14 +69,13 @@ class BusPoller:
     ) -> None:
         self.devices = tuple(devices)
         self._clock, self._board, self._jitter, self._workers = clock, board, jitter, workers
-        self._margin_ms, self._timetable = RECONNECT_MS + settle_ms, Timetable()
+        self._margin_ms, self._timetable, self._jumps = RECONNECT_MS + settle_ms, Timetable(), clock.jumps
         self._later: dict[int, list[tuple[Lane, int]]] = {}
         self._silent = list(range(len(self.devices)))
         self._identity_ms: float = inf
         self._not_before_ms: dict[int | None, int] = {}
         self._long_ms = min(each.every_ms for device in devices for each in device.schedules.values()) // 2
-        self._typical_ms = 0.0
-        self._down_tries = self._down_until_ms = 0
+        self._typical_ms, self._down_tries, self._down_until_ms = 0.0, 0, 0
 
     @property
     def bus(self) -> str:
@@ -100,6 +99,9 @@ class BusPoller:
         with clock.pacer():
             while True:
                 now_ms = clock.now_ms()
+                if clock.jumps != self._jumps:
+                    self._jumps = clock.jumps
+                    self._timetable.begin_again(now_ms)
                 if (due := self._next_due(now_ms)) is not None:
                     await self._read(*due)
                 elif (number := self._next_identity(now_ms)) is not None:
@@ -108,8 +110,7 @@ class BusPoller:
                     await self._probe(*probe)
                 else:
                     await clock.sleep_until(self._wake_ms(now_ms))
-                if task is not None and task.cancelling():
-                    # Python 3.11's wait_for, in libraries, may swallow a cancel that comes with the reply
+                if task is not None and task.cancelling():  # 3.11's wait_for, in libraries, may swallow one
                     raise asyncio.CancelledError
 
     def _next_due(self, now_ms: int) -> tuple[int, Lane, int] | None:
@@ -183,8 +184,7 @@ class BusPoller:
         if self._down_tries:  # ask one, the one that answered last
             return max(silent, key=lambda number: (states[number].last_ok_ms or 0, -number)), None
         number = min(silent, key=lambda number: states[number].next_try_ms or 0)
-        overdue_ms = now_ms - (states[number].next_try_ms or 0)
-        if overdue_ms < 0:
+        if (overdue_ms := now_ms - (states[number].next_try_ms or 0)) < 0:
             return None
         idle_ms = self._timetable.idle_until_ms() - now_ms
         if idle_ms == inf:

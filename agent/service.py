@@ -6,7 +6,6 @@ import asyncio
 import logging
 import random
 import signal
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -32,6 +31,7 @@ from config.agent import AgentConfig, Device
 from core.delivery.frames import Lane
 from core.errors import SeirenError
 from core.runtime.clock import Clock, WallClock
+from core.runtime.steady import SteadyClock
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +63,7 @@ async def serve(config: AgentConfig, clock: Clock) -> None:
     uplink = Uplink(config, spool)
     board = Board(started_ms=clock.now_ms(), zone=config.time_zone)
     memory = Memory(config.spool)
+    watch = ClockWatch(clock, memory) if isinstance(clock, SteadyClock) else None
     sources = open_sources(config, now_ms=clock.now_ms)
     tables = point_tables(config)
     pollers = open_pollers(config, tables, clock, spool, board, memory, sources)
@@ -77,8 +78,8 @@ async def serve(config: AgentConfig, clock: Clock) -> None:
                 sending = group.create_task(uplink.run(), name="uplink")
                 others = [
                     group.create_task(_flush_in_groups(spool), name="spool"),
-                    group.create_task(_look_after(clock, board, spool, tables), name="clock"),
-                    group.create_task(_remember(memory, pollers), name="memory"),
+                    group.create_task(_look_after(clock, watch, board, spool, tables), name="clock"),
+                    group.create_task(_remember(memory, pollers, spool), name="memory"),
                 ]
                 reading = [group.create_task(poller.run(), name=f"bus {poller.bus}") for poller in pollers]
                 await stop.wait()
@@ -111,11 +112,14 @@ def open_pollers(
 ) -> tuple[BusPoller, ...]:
     """Return one poller for each bus, its readings going to the spool and its state to the board."""
 
+    steady = clock if isinstance(clock, SteadyClock) else None
+
     def take(device: str, lane: Lane, scans: Sequence[Scan], events: Sequence[Event]) -> None:
+        unknown = steady.unknown if steady is not None else None
         if scans:
-            spool.add(lane, tables.of(lane, device), scans)
+            spool.add(lane, tables.of(lane, device), scans, unknown=unknown)
         if events:
-            spool.add(Lane.REGISTERS, tables.of(Lane.REGISTERS, device), (), events)
+            spool.add(Lane.REGISTERS, tables.of(Lane.REGISTERS, device), (), events, unknown=unknown)
 
     buses: dict[str, list[PolledDevice]] = {}
     links: dict[str, tuple[int, int]] = {}
@@ -192,15 +196,17 @@ async def _flush_in_groups(spool: Spool) -> None:
         await spool.flush()
 
 
-async def _remember(memory: Memory, pollers: Sequence[BusPoller]) -> None:
+async def _remember(memory: Memory, pollers: Sequence[BusPoller], spool: Spool) -> None:
     while True:
         await asyncio.sleep(_REMEMBER_S)
+        await spool.flush()
         keep(memory, pollers)
 
 
-async def _look_after(clock: Clock, board: Board, spool: Spool, tables: PointTables) -> None:
-    """Record steps of the clock, which a stepped one has not, and standstills; let old lateness go."""
-    watch = ClockWatch(clock.now_ms, lambda: time.monotonic_ns() // 1_000_000)
+async def _look_after(
+    clock: Clock, watch: ClockWatch | None, board: Board, spool: Spool, tables: PointTables
+) -> None:
+    """Record what happens to the clock, and standstills; let old lateness go."""
     table, loop = tables.lanes[Lane.REGISTERS][0], asyncio.get_running_loop()
     while True:
         due_s = loop.time() + GROUP_S
@@ -215,20 +221,8 @@ async def _look_after(clock: Clock, board: Board, spool: Spool, tables: PointTab
                 },
             )
         board.turn(clock.now_ms())
-        by_ms = watch.look() if isinstance(clock, WallClock) else 0
-        if by_ms:
-            event = {"event": "clock_step", "time_ms": clock.now_ms(), "by_ms": by_ms}
-            spool.add(Lane.REGISTERS, table, (), [event])
-            _tell_step(by_ms)
-
-
-def _tell_step(by_ms: int) -> None:
-    """Say that the clock was set, and what follows."""
-    more = {"cause": "somebody or something set it at once", "next": "chronyc tracking"}
-    if by_ms < 0:
-        more["seen"] = "nothing is read until it shows a later time than the last reading's"
-        more["next"] += "; to read on at once, start the agent again: times then go back"
-    log.warning("the clock was set by %+.3f s", by_ms / 1000, extra=more)
+        if watch is not None and (events := tuple(watch.look())):
+            spool.add(Lane.REGISTERS, table, (), events)
 
 
 def _first(errors: BaseExceptionGroup[SeirenError]) -> SeirenError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from heapq import heappop, heappush, heapreplace
+from heapq import heapify, heappop, heappush, heapreplace
 from math import inf
 from typing import NamedTuple
 
@@ -44,6 +44,16 @@ class Timetable:
         for lane, (schedule, due_ms) in due.items():
             self._schedules[number, lane] = schedule
             heappush(self._heaps[lane], (due_ms, number, generation))
+
+    def begin_again(self, now_ms: int) -> None:
+        """Enter the due times after now: the clock was set forward, and none in between was ever due."""
+        for lane, heap in self._heaps.items():
+            heap[:] = [
+                (self._schedules[number, lane].next_after(now_ms - 1), number, generation)
+                for _, number, generation in heap
+                if self._generations[number] == generation
+            ]
+            heapify(heap)
 
     def leave(self, number: int) -> None:
         """Take a device out."""

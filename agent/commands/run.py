@@ -14,6 +14,7 @@ from config.loading import load_agent
 from core.runtime.clock import open_clock
 from core.runtime.logs import start_logging
 from core.runtime.loops import loop_factory
+from core.runtime.steady import SteadyClock
 
 
 class LogForm(StrEnum):
@@ -35,4 +36,5 @@ def run(
     start_logging(log.value)
     settings = load_agent(config)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        runner.run(serve(settings, open_clock(clock, settings.agent)))
+        steady = SteadyClock(wait_for_sync=settings.clock.wait_for_sync) if clock is None else None
+        runner.run(serve(settings, steady or open_clock(clock, settings.agent)))

@@ -12,12 +12,13 @@ from agent.spool.cutting import Cut, Pending, cut
 from agent.spool.files import Lock, disk_errors
 from agent.spool.segments import Segment
 from agent.spool.store import SEGMENT_BYTES, FrameStore
-from agent.spool.texts import Group, ShapeTexts
+from agent.spool.texts import Group, ShapeTexts, event_since_start, without_time
 from core.delivery.frames import Lane, Stream
 from core.delivery.payload import Event, event_text
 from core.delivery.shelf import Written
 from core.delivery.tables import PointTable
 from core.errors import OutsideError
+from core.runtime.steady import Boot
 
 
 class Spool:
@@ -88,8 +89,21 @@ class Spool:
             untold, self._untold = self.store.take_backlog() + self._untold, []
             on_written(untold)
 
-    def add(self, lane: Lane, table: PointTable, scans: Iterable[Scan], events: Iterable[Event] = ()) -> None:
+    def add(
+        self,
+        lane: Lane,
+        table: PointTable,
+        scans: Iterable[Scan],
+        events: Iterable[Event] = (),
+        *,
+        unknown: Boot | None = None,
+    ) -> None:
         """Take scans and events for the next frame; they are safe when `flush` has returned.
+
+        Parameters
+        ----------
+        unknown
+            The run of the machine whose time is not known yet: they are kept with the time since its start.
 
         Raises
         ------
@@ -102,6 +116,9 @@ class Spool:
             if texts is None or texts[0] is not table:
                 texts = self._texts[scan.shape] = (table, ShapeTexts(scan.shape, table))
             groups.extend(texts[1].groups(scan))
+        if unknown is not None:
+            groups = [without_time(group, unknown) for group in groups]
+            events = [event_since_start(event, unknown) for event in events]
         happened = [event_text(event) for event in events]
         parts = self._pending[lane]
         part = parts.get(table.digest)

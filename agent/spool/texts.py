@@ -9,9 +9,11 @@ from typing import Any, NamedTuple
 
 from agent.counts import text_of_double, text_of_single
 from agent.readings import Scan, Shape
-from core.delivery.payload import BAD, decimal_text, group_form
+from agent.spool.records import NO_TIME
+from core.delivery.payload import BAD, Event, decimal_text, group_form, since_start
 from core.delivery.tables import PointTable
 from core.errors import WireError
+from core.runtime.steady import Boot
 
 FRAME_READINGS = 1_000
 """Most readings in one frame [1]."""
@@ -21,11 +23,29 @@ _NO_VALUE = f"null,{BAD}"
 
 
 class Group(NamedTuple):
-    """Readings of one instant as a payload holds them: their time [ms], their number [1], their text."""
+    """Readings of one instant as a payload holds them: their time [ms], their number [1], their text.
+
+    The time is `NO_TIME` while it is not known.
+    """
 
     time_ms: int
     n: int
     text: str
+
+
+def without_time(group: Group, boot: Boot) -> Group:
+    """Return a group with the time since the start of a run of the machine whose time is not known."""
+    text = since_start(group.text, group.time_ms, *boot)
+    return Group(NO_TIME, group.n, text)
+
+
+def event_since_start(event: Event, boot: Boot) -> Event:
+    """Return an event with the time since the start of a run of the machine whose time is not known."""
+    time_ms = event.get("time_ms")
+    if not isinstance(time_ms, int):
+        return event
+    rest = {key: value for key, value in event.items() if key != "time_ms"}
+    return rest | {"boot": boot.name, "mono_ms": time_ms - boot.start_ms}
 
 
 class ShapeTexts:

@@ -6,16 +6,21 @@ A group is an instant [ms since 1970 UTC] and its readings: number of the point 
 count as the register held it, and the quality where it is not good. A count is null only where a
 reading was due and the register could not be used; its quality is then bad. Decimals (float registers)
 keep every digit. There are no quotes but in events, so the text costs nothing inside JSON.
+
+While a machine does not know the time, a group is ``["6453a651587745ae",23423624,[[0,123456]]]``: which run
+of the machine, and the time since its start [ms]. An event ``anchor`` says later what that was.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import groupby
 from operator import attrgetter
+from types import MappingProxyType
 from typing import Never
 
 from core.delivery.frames import Frame
@@ -27,6 +32,21 @@ EVENT_CHARACTERS = 4_000
 """Longest event, as JSON [1]."""
 
 _YEAR_2200_MS = 7_258_118_400_000
+_BOOT = re.compile(r"[0-9a-f]{16}", re.ASCII)
+
+
+class TimeUnknown(WireError):
+    """A frame whose readings wait for the anchor of a run of their machine.
+
+    Parameters
+    ----------
+    boot
+        Names that run, 16 hex digits.
+    """
+
+    def __init__(self, boot: str) -> None:
+        super().__init__(f"time unknown: no anchor has come for {boot}")
+        self.boot = boot
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +97,36 @@ def payload_of(groups: Iterable[str], events: Iterable[str] = ()) -> str:
     return f"[{','.join((*groups, *events))}]"
 
 
+def since_start(group: str, time_ms: int, boot: str, start_ms: int) -> str:
+    """Return a group's text with the time since the machine's start in place of its own.
+
+    Parameters
+    ----------
+    time_ms
+        The time that stands in it [ms].
+    boot
+        Names this run of the machine, 16 hex digits.
+    start_ms
+        Its start by the same clock as `time_ms` [ms].
+
+    Examples
+    --------
+    >>> since_start("[1767225600500,[[0,5]]]", 1767225600500, "6453a651587745ae", 1767225600000)
+    '["6453a651587745ae",500,[[0,5]]]'
+    """
+    return f'["{boot}",{time_ms - start_ms}{group[1 + len(str(time_ms)) :]}'
+
+
+def anchor_of(event: Event) -> tuple[str, int] | None:
+    """Return the run of a machine that an event anchors, and its start [ms since 1970 UTC]; or None."""
+    match event:
+        case {"event": "anchor", "boot": str(boot), "mono_ms": int(mono_ms), "time_ms": int(time_ms)}:
+            start_ms = time_ms - mono_ms
+            if _BOOT.fullmatch(boot) and mono_ms >= 0 and 0 <= start_ms < _YEAR_2200_MS:
+                return boot, start_ms
+    return None
+
+
 def group_form(entries: Iterable[tuple[int, str]]) -> str:
     """Return the %-form of a group, to be filled with its time [ms] and its counts.
 
@@ -124,11 +174,21 @@ def encode_payload(readings: Iterable[TakenReading], table: PointTable, events: 
     return payload_of(groups, map(event_text, events))
 
 
-def decode_payload(frame: Frame, table: PointTable) -> tuple[tuple[TakenReading, ...], tuple[Event, ...]]:
+def decode_payload(
+    frame: Frame, table: PointTable, starts_ms: Mapping[str, int] = MappingProxyType({})
+) -> tuple[tuple[TakenReading, ...], tuple[Event, ...]]:
     """Return the readings and events of a frame.
+
+    Parameters
+    ----------
+    starts_ms
+        When runs of the agent's machine began, as anchors tell [ms since 1970 UTC]; the frame's own
+        anchors need not be among them.
 
     Raises
     ------
+    TimeUnknown
+        If it waits for an anchor.
     WireError
         If the payload is not of its form or does not hold as many entries as the frame says.
     """
@@ -146,6 +206,9 @@ def decode_payload(frame: Frame, table: PointTable) -> tuple[tuple[TakenReading,
         match part:
             case [int(time_ms), list(group)] if 0 <= time_ms < _YEAR_2200_MS and type(time_ms) is int:
                 readings.extend(_reading(where, points, time_ms, entry) for entry in group)
+            case [str(boot), int(since_ms), list(group)] if _BOOT.fullmatch(boot) and since_ms >= 0:
+                time_ms = _start_ms(boot, starts_ms, content) + since_ms
+                readings.extend(_reading(where, points, time_ms, entry) for entry in group)
             case {"event": str()}:
                 events.append(part)
             case _:
@@ -157,6 +220,16 @@ def decode_payload(frame: Frame, table: PointTable) -> tuple[tuple[TakenReading,
             f"frame says {frame.n} readings, its payload holds {len(readings) + len(events)}", where=where
         )
     return tuple(readings), tuple(events)
+
+
+def _start_ms(boot: str, starts_ms: Mapping[str, int], content: Sequence[object]) -> int:
+    """When a run of the machine began [ms since 1970 UTC], by what is known or by the frame itself."""
+    if boot in starts_ms:
+        return starts_ms[boot]
+    for part in content:
+        if isinstance(part, dict) and (anchor := anchor_of(part)) is not None and anchor[0] == boot:
+            return anchor[1]
+    raise TimeUnknown(boot)
 
 
 def _reading(where: str, points: Sequence[str], time_ms: int, entry: object) -> TakenReading:

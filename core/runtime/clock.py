@@ -32,7 +32,12 @@ _HANDSHAKE_TIMEOUT_S = 10.0
 
 
 class Clock(Protocol):
-    """What a process needs to know of time."""
+    """What a process needs to know of time.
+
+    `jumps` counts how often it was set forward: what was due in between was never due [1].
+    """
+
+    jumps: int
 
     def now_ms(self) -> int:
         """Return the time that readings carry [ms since 1970-01-01 UTC]."""
@@ -57,6 +62,8 @@ class Clock(Protocol):
 
 class WallClock:
     """The machine's own time."""
+
+    jumps = 0
 
     def now_ms(self) -> int:
         """Return the machine's time [ms since 1970-01-01 UTC]."""
@@ -96,6 +103,8 @@ class SteppedClock:
     OutsideError
         No conductor answers there, or it refuses the name.
     """
+
+    jumps = 0  # its steps are how it goes
 
     def __init__(self, host: str, port: int, name: str) -> None:
         self._where = f"conductor {host}:{port}"

@@ -1,4 +1,4 @@
-"""What one run leaves to the next, and whether the clock was set."""
+"""What one run leaves to the next."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from agent.clock_watch import ClockWatch
 from agent.memory import Memory
 
 
@@ -33,17 +32,13 @@ def test_a_disk_that_refuses_is_said_and_no_more(tmp_path: Path, caplog: pytest.
     assert "are not kept" in caplog.text
 
 
-def test_a_clock_that_is_set_is_noticed_once_and_one_that_is_disciplined_is_not() -> None:
-    wall, steady = 10**12, 5
-    watch = ClockWatch(lambda: wall, lambda: steady)
-    found = []
-    for wall_ms, steady_ms in [
-        (1_000, 1_000),
-        (1_001, 1_000),
-        (-3_600_000, 1_000),
-        (1_000, 1_000),
-        (9_000, 1_000),
-    ]:
-        wall, steady = wall + wall_ms, steady + steady_ms
-        found.append(watch.look())
-    assert found == [0, 0, -3_601_000, 0, 8_000]
+def test_the_next_run_knows_that_readings_wait_for_their_time(tmp_path: Path) -> None:
+    memory = Memory(tmp_path)
+    memory.keep("M", "A-1", {})
+    memory.waits_for_boot = "6453a651587745ae"
+    memory.save()
+    again = Memory(tmp_path)
+    assert (again.waits_for_boot, again.serial_number("M")) == ("6453a651587745ae", "A-1")
+    again.waits_for_boot = ""
+    again.save()
+    assert Memory(tmp_path).waits_for_boot == ""

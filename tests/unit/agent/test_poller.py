@@ -415,6 +415,21 @@ async def test_times_of_a_point_never_go_back() -> None:
     assert times[-1] == 200_000
 
 
+async def test_what_lies_between_when_the_clock_is_set_forward_was_never_due() -> None:
+    clock, taken, board = JumpingClock(0, 4_000_000), Taken(), board_at(0)
+
+    async def set_forward() -> None:
+        await clock.reached(100_000)
+        clock.time_ms, clock.jumps = 3_700_500, 1
+
+    device = polled(Meter(clock), {Lane.SAMPLES: Schedule(1_000)}, board, taken)
+    await asyncio.gather(run(clock, [device], board), set_forward())
+    assert board.skipped[Lane.SAMPLES] == 0
+    assert board.due[Lane.SAMPLES] == len(taken.scans) == board.taken[Lane.SAMPLES]
+    assert next(time_ms for _, time_ms in taken.scans if time_ms > 100_000) == 3_701_000
+    assert not taken.events
+
+
 async def test_what_a_source_read_before_its_last_reading_is_not_taken_and_counted() -> None:
     class Backwards(Meter):
         async def read(self, lane: Lane, into: list[Scan], *, within_s: float | None = None) -> None:

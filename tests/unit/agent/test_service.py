@@ -99,6 +99,8 @@ async def test_told_to_stop_all_that_was_read_is_on_the_disk(
 class EndingClock:
     """A clock that is gone at the first sleep."""
 
+    jumps = 0
+
     def now_ms(self) -> int:
         return 0
 

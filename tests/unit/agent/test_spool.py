@@ -16,10 +16,11 @@ from agent.spool import Spool, epochs, segments
 from agent.spool.records import HEADER_BYTES, scan
 from core.delivery.frames import Frame, Lane
 from core.delivery.messages import Gone
-from core.delivery.payload import TakenReading, decode_payload
+from core.delivery.payload import TakenReading, TimeUnknown, decode_payload
 from core.delivery.shelf import Written
 from core.delivery.tables import PointRow, PointTable
 from core.errors import OutsideError, WireError
+from core.runtime.steady import Boot
 from tests.unit.agent.scans import scans
 
 AGENT = "aoba-1"
@@ -414,6 +415,22 @@ async def test_a_torn_last_line_of_the_epoch_table_leaves_the_line_before(disk: 
     table = epochs.EpochTable(log)
     assert {entry.lane for entry in table} == set(Lane)
     table.close()
+
+
+async def test_what_is_taken_before_the_time_is_known_says_how_long_the_machine_runs(disk: Disk) -> None:
+    boot = Boot("6453a651587745ae", 1_000_000)
+    event = {"event": "silent", "time_ms": 1_000_900, "device": "M"}
+    disk.spool.add(LANE, TABLE, scans([TakenReading(POINT, 1_000_500, 7)]), [event], unknown=boot)
+    await disk.spool.flush()
+    (frame,) = disk.frames()
+    with pytest.raises(TimeUnknown):
+        decode_payload(frame, TABLE)
+    assert decode_payload(frame, TABLE, {boot.name: 1_800_000_000_000}) == (
+        (TakenReading(POINT, 1_800_000_000_500, 7),),
+        ({"event": "silent", "device": "M", "boot": boot.name, "mono_ms": 900},),
+    )
+    (written,) = disk.told
+    assert disk.spool.store.time_of(written.lane, written.epoch, written.at) is None
 
 
 async def test_only_one_process_uses_a_spool(disk: Disk) -> None:

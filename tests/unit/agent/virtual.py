@@ -28,6 +28,8 @@ class Finished(Exception):
 class JumpingClock:
     """Time passes only in sleep, at once, unless somebody is `asking`; it ends at `end_ms`."""
 
+    jumps = 0
+
     def __init__(self, start_ms: int, end_ms: int) -> None:
         self.time_ms, self.end_ms = start_ms, end_ms
         self.asking: list[str] = []

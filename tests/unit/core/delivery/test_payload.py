@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.delivery.frames import Frame, Lane
-from core.delivery.payload import BAD, TakenReading, decode_payload, encode_payload
+from core.delivery.payload import (
+    BAD,
+    TakenReading,
+    TimeUnknown,
+    anchor_of,
+    decode_payload,
+    encode_payload,
+    since_start,
+)
 from core.errors import WireError
 from tests.unit.core.delivery.world import POINTS
 
@@ -96,3 +104,59 @@ def test_a_payload_that_is_not_of_the_form_is_refused(payload: str) -> None:
 def test_what_cannot_be_encoded_is_refused_before_it_is_taken(reading: TakenReading) -> None:
     with pytest.raises(WireError):
         encode_payload([reading], POINTS)
+
+
+BOOT = "6453a651587745ae"
+ANCHOR = {"event": "anchor", "boot": BOOT, "mono_ms": 60_000, "time_ms": 1_800_000_060_000}
+
+
+@given(st.lists(GOOD_OR_NOT, min_size=1, max_size=3), st.integers(0, 10**9))
+def test_a_group_without_time_gets_it_from_the_anchor(readings: list[TakenReading], mono_ms: int) -> None:
+    readings = [TakenReading(each.point, mono_ms, each.count, each.quality) for each in readings]
+    group = encode_payload(readings, POINTS)[1:-1]
+    payload = f"[{since_start(group, mono_ms, BOOT, 0)}]"
+    waiting = frame(payload, len(readings))
+    with pytest.raises(TimeUnknown) as unknown:
+        decode_payload(waiting, POINTS)
+    assert unknown.value.boot == BOOT
+    with pytest.raises(TimeUnknown):
+        decode_payload(waiting, POINTS, {"0" * 16: 5})
+    taken, events = decode_payload(waiting, POINTS, {BOOT: 1_800_000_000_000})
+    assert (taken, events) == (
+        tuple(
+            TakenReading(each.point, 1_800_000_000_000 + mono_ms, each.count, each.quality)
+            for each in readings
+        ),
+        (),
+    )
+
+
+def test_a_frame_may_hold_its_own_anchor() -> None:
+    payload = json.dumps([[BOOT, 500, [[0, 7]]], ANCHOR])
+    (reading,), (event,) = decode_payload(frame(payload, 2), POINTS)
+    assert (reading.time_ms, event) == (1_800_000_000_500, ANCHOR)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"event": "clock_step"},
+        {"boot": "xyz"},
+        {"boot": BOOT.upper()},
+        {"mono_ms": -1},
+        {"mono_ms": "1"},
+        {"time_ms": 5},
+        {"time_ms": 10**15},
+        {"time_ms": None},
+    ],
+)
+def test_what_is_no_anchor_anchors_nothing(wrong: dict[str, object]) -> None:
+    assert anchor_of(ANCHOR) == (BOOT, 1_800_000_000_000)
+    assert anchor_of(ANCHOR | wrong) is None
+
+
+@pytest.mark.parametrize("group", [["xyz", 5, []], [BOOT, -1, []], [BOOT, 1.5, []], [BOOT, 5], [5, BOOT, []]])
+def test_a_group_without_time_of_the_wrong_form_is_refused(group: list[object]) -> None:
+    with pytest.raises(WireError) as error:
+        decode_payload(frame(json.dumps([group, ANCHOR]), 1), POINTS)
+    assert not isinstance(error.value, TimeUnknown)
