@@ -65,7 +65,7 @@ def _check_agent(path: Path, form: Form, *, connect: bool) -> None:
         _print(found, form, summary(settings), {"agent": settings.agent, "devices": _described(settings)})
         return
     start_logging()
-    broker = partial(reach_broker, settings.broker.host, settings.broker.port)
+    broker = partial(reach_broker, settings.broker.host, settings.broker.port, settings.broker.security)
     report = asyncio.run(check_connections(settings, now_ms=WallClock().now_ms, reach_broker=broker))
     _print(found, form, summary(settings), {"agent": settings.agent, **asdict(report)})
     if form is Form.TABLE:

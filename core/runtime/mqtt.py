@@ -14,7 +14,9 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from core.errors import Unreachable
 from core.runtime.logs import facts
-from core.runtime.mqtt_connection import Connection, Publication, lost
+from core.runtime.mqtt_connection import Connection, Publication
+from core.runtime.mqtt_security import MqttSecurity
+from core.runtime.mqtt_troubles import lost
 
 __all__ = ["MqttSession", "Publication"]
 
@@ -46,6 +48,8 @@ class MqttSession:
         Called when a connection is lost.
     keepalive_s
         A silent connection is found dead after twice this time at the latest [s].
+    security
+        Certificates, name and password; None: none.
     """
 
     def __init__(
@@ -60,8 +64,10 @@ class MqttSession:
         on_connected: Callable[[], Awaitable[None]] | None = None,
         on_disconnected: Callable[[], None] | None = None,
         keepalive_s: int = 20,
+        security: MqttSecurity | None = None,
     ) -> None:
         self._where = f"{host}:{port}"
+        self._security = security
         self._address = (host, port)
         self._client_id = client_id
         self._subscriptions = tuple(subscriptions)
@@ -126,10 +132,10 @@ class MqttSession:
 
     async def _serve_once(self) -> None:
         """One connection, from connecting to its end."""
-        connection = Connection(self._where, self._on_message)
+        connection = Connection(self._address, self._on_message, security=self._security)
         try:
             will = self._will() if self._will is not None else None
-            await connection.open(self._address, self._client_id, self._keepalive_s, will)
+            await connection.open(self._client_id, self._keepalive_s, will)
             await connection.subscribe(self._subscriptions)
             self._connection, self.fault = connection, None
             _LOG.info("connected to the broker", extra={"where": self._where})

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import ssl
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -12,11 +14,19 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from core.errors import OutsideError, Unreachable
+from core.runtime.mqtt_security import MqttSecurity, context_for
+from core.runtime.mqtt_troubles import lost, no_connection, not_welcomed, refused
+
+_LOG = logging.getLogger(__name__)
 
 MAX_IN_FLIGHT = 256
 """Messages that the broker may owe us an acknowledgement for; what is beyond waits in memory [1]."""
 
+MAX_PACKET_BYTES = 1_100_000
+"""What is kept of a message; the rest is read and dropped, so that none fills the memory [bytes]."""
+
 _ANSWER_WITHIN_S = 5.0
+_CHUNK_BYTES = 65_536
 _MISC_EVERY_S = 1.0
 
 _T = TypeVar("_T")
@@ -35,11 +45,40 @@ class Publication(NamedTuple):
     retain: bool = False
 
 
-class Connection:
-    """One connection: a paho client whose socket the event loop watches."""
+class _BoundedClient(Client):
+    """A client that keeps no more of a message than anybody may look at."""
 
-    def __init__(self, where: str, on_message: Callable[[str, bytes], None] | None) -> None:
-        self._where = where
+    def _sock_recv(self, bufsize: int) -> bytes:
+        kept = self._in_packet["packet"]
+        del kept[MAX_PACKET_BYTES:]
+        return super()._sock_recv(bufsize if bufsize <= MAX_PACKET_BYTES else _CHUNK_BYTES)
+
+
+class Connection:
+    """One connection: a paho client whose socket the event loop watches.
+
+    Parameters
+    ----------
+    address
+        Host and port of the broker.
+    on_message
+        Called with topic and payload of each message. Of a payload that is longer than `MAX_PACKET_BYTES`
+        only so much is handed on.
+    security
+        Certificates, name and password; None: none.
+    """
+
+    def __init__(
+        self,
+        address: tuple[str, int],
+        on_message: Callable[[str, bytes], None] | None,
+        *,
+        security: MqttSecurity | None = None,
+    ) -> None:
+        self._where = f"{address[0]}:{address[1]}"
+        self._address = address
+        self._security = security
+        self._peer = None if security is None else security.peer(*address)
         self._loop = asyncio.get_running_loop()
         self._hear = on_message
         self._client: Client | None = None
@@ -48,12 +87,18 @@ class Connection:
         self._subscribed: asyncio.Future[Sequence[ReasonCode]] = self._loop.create_future()
         self._welcomed: asyncio.Future[ReasonCode] = self._loop.create_future()
         self.ended: asyncio.Future[None] = self._loop.create_future()
+        self.broker_certificate_ends_s: float | None = None
+        """When the broker's certificate ends [s since 1970 UTC]; None: it showed none."""
 
-    async def open(
-        self, address: tuple[str, int], client_id: str, keepalive_s: int, will: Publication | None
-    ) -> None:
-        """Connect and be welcomed."""
-        client = Client(
+    async def open(self, client_id: str, keepalive_s: int, will: Publication | None) -> None:
+        """Connect and be welcomed.
+
+        Raises
+        ------
+        Unreachable
+            If nothing answers, or one of both sides refuses the other; the error says which, and why.
+        """
+        client = _BoundedClient(
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
             protocol=MQTTProtocolVersion.MQTTv311,
@@ -69,22 +114,20 @@ class Connection:
         if will is not None:
             client.will_set(will.topic, will.payload, will.qos, will.retain)
         try:
-            await asyncio.to_thread(client.connect, *address, keepalive=keepalive_s)
+            await asyncio.to_thread(self._dial, client, keepalive_s)
         except OSError as error:
-            raise Unreachable(
-                "the broker does not answer",
-                where=self._where,
-                evidence=str(error),
-                cause="it is not running, or the network to it is down",
-                next="none: it is tried again",
-            ) from error
+            raise no_connection(self._where, self._peer, error) from None
         self._client = client
         self._watch(client)
-        code = await self._within(self._welcomed)
+        sock: object = client.socket()
+        try:
+            code = await self._within(self._welcomed)
+        except Unreachable as error:
+            raise (not_welcomed(self._where, self._peer, sock) if self.ended.done() else error) from None
         if code.is_failure:
-            raise Unreachable(
-                "the broker refuses us", where=self._where, evidence=str(code), cause="its access rules"
-            )
+            raise refused(self._where, self._security, str(code))
+        if isinstance(sock, ssl.SSLSocket) and (shown := sock.getpeercert()):
+            self.broker_certificate_ends_s = ssl.cert_time_to_seconds(str(shown["notAfter"]))
 
     async def subscribe(self, filters: Sequence[str]) -> None:
         """Subscribe, and return when the broker has granted all of it."""
@@ -137,6 +180,14 @@ class Connection:
             self._client = None
         self._end(None)
 
+    def _dial(self, client: Client, keepalive_s: int) -> None:
+        """Connect, in a thread: files, names and handshakes take their time."""
+        if self._peer is not None:
+            client.tls_set_context(context_for(self._peer))
+        if self._security is not None and self._security.username is not None:
+            client.username_pw_set(self._security.username, self._security.password())
+        client.connect(*self._address, keepalive=keepalive_s)
+
     def _watch(self, client: Client) -> None:
         """Let the event loop tell paho when its socket can be read or written."""
         client.on_socket_close = lambda _client, _data, sock: self._unwatch(sock)
@@ -148,7 +199,7 @@ class Connection:
         if sock is None:
             self._end(None)
             return
-        self._loop.add_reader(sock.fileno(), self._step, client.loop_read)
+        self._loop.add_reader(sock.fileno(), self._read, client)
         if client.want_write():
             self._loop.add_writer(sock.fileno(), self._step, client.loop_write)
         self._misc = asyncio.create_task(self._keep_alive(client))
@@ -164,6 +215,13 @@ class Connection:
         while not self.ended.done():
             await asyncio.sleep(_MISC_EVERY_S)
             self._step(client.loop_misc)
+
+    def _read(self, client: Client) -> None:
+        """Read what has come; of TLS a part may be decrypted already, which no socket shows."""
+        self._step(client.loop_read)
+        sock: object = client.socket()
+        if isinstance(sock, ssl.SSLSocket) and not self.ended.done() and sock.pending():
+            self._loop.call_soon(self._read, client)
 
     def _step(self, work: Callable[[], MQTTErrorCode]) -> None:
         """Let paho work; whatever it or a callback raises ends the connection, and is seen."""
@@ -224,19 +282,14 @@ class Connection:
             done.set_result(None)
 
     def _on_message(self, _client: Client, _data: None, message: MQTTMessage) -> None:
-        if self._hear is not None:
-            self._hear(message.topic, bytes(message.payload))
-
-
-def lost(where: str, evidence: str = "") -> Unreachable:
-    """Return the error that says that there is no connection (any more)."""
-    return Unreachable(
-        "no connection to the broker",
-        where=where,
-        evidence=evidence,
-        cause="the broker or the network is down",
-        next="nothing: it is tried again and again",
-    )
+        if self._hear is None:
+            return
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            _LOG.warning("ignored: a message on a topic that is no text", extra={"where": self._where})
+            return
+        self._hear(topic, bytes(message.payload))
 
 
 def _observe(done: asyncio.Future[None]) -> None:

@@ -1,0 +1,77 @@
+"""Why there is no session with a broker, in words."""
+
+from __future__ import annotations
+
+import ssl
+
+from core.errors import Unreachable
+from core.runtime.mqtt_security import MqttSecurity, trouble_of
+from core.runtime.tls import TlsPeer
+
+
+def lost(where: str, evidence: str = "") -> Unreachable:
+    """Return the error that says that there is no connection (any more)."""
+    return Unreachable(
+        "no connection to the broker",
+        where=where,
+        evidence=evidence,
+        cause="the broker or the network is down",
+        next="nothing: it is tried again and again",
+    )
+
+
+def no_connection(where: str, peer: TlsPeer | None, error: OSError) -> Unreachable:
+    """Return why there is no connection to a broker."""
+    if peer is not None:
+        if isinstance(error, ssl.SSLEOFError | ConnectionResetError):
+            return _closed(peer)
+        if isinstance(error, ssl.SSLError):
+            return peer.refused(error)
+    return Unreachable(
+        "the broker does not answer",
+        where=where,
+        evidence=str(error),
+        cause="it is not running, or the network to it is down",
+        next="none: it is tried again",
+    )
+
+
+def not_welcomed(where: str, peer: TlsPeer | None, sock: object) -> Unreachable:
+    """Return why a connection ended before the broker's welcome."""
+    if peer is None:
+        return Unreachable(
+            "the broker closes the connection at once",
+            where=where,
+            evidence="closed before its welcome",
+            cause="it wants TLS on this port, or does not let this machine in",
+            next="the broker's own log says why",
+        )
+    trouble = trouble_of(sock)
+    return _closed(peer) if trouble is None else peer.refused(trouble)
+
+
+def refused(where: str, security: MqttSecurity | None, evidence: str) -> Unreachable:
+    """Return the error of a broker that does not let us in."""
+    name = None if security is None else security.username
+    if name is not None:
+        cause = f"it does not know {name} with this password, or lets it in elsewhere only"
+    elif security is not None and security.tls is not None and security.tls.certificate is not None:
+        cause = f"it does not know the name in our certificate, {security.tls.certificate}"
+    else:
+        cause = "it wants to know who we are, and neither username nor certificate is configured"
+    return Unreachable(
+        "the broker refuses us",
+        where=where,
+        evidence=evidence,
+        cause=cause,
+        next="at the broker: its password file, its access rules, its log",
+    )
+
+
+def _closed(peer: TlsPeer) -> Unreachable:
+    """Return the error of a broker that closes instead of telling why."""
+    return peer.closed(
+        "the broker closes the connection at once",
+        evidence="closed by the other side during the TLS handshake",
+        otherwise="it speaks no TLS on this port",
+    )
