@@ -98,6 +98,7 @@ class Uplink:
             will=lambda: self._status("gone"),
             on_connected=self._connected,
             on_disconnected=self._disconnected,
+            security=config.broker.security,
         )
 
     @property

@@ -115,6 +115,7 @@ class Collector:
             on_message=self._ingest.hear,
             will=self._will,
             on_connected=self._proclaim,
+            security=None if hq.broker is None else hq.broker.security,
         )
 
     async def run(self, stop: asyncio.Event) -> None:

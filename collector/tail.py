@@ -68,6 +68,7 @@ async def follow(
         f"seiren-tail-{secrets.token_hex(4)}",
         subscriptions=[_ALL],
         on_message=hear,
+        security=hq.broker.security,
     )
     running = asyncio.create_task(session.run())
     ending = asyncio.create_task(done.wait())
