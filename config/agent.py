@@ -15,6 +15,7 @@ from config.devices import Device, Side, twice, without
 from config.documents import Examined, examine
 from config.lanes import IdentityLane, RegistersLane, SamplesLane
 from config.links import Gateway, Modbus, ModbusLink, shared_link
+from config.metrics import MetricsPort
 from config.opcua import OpcUa, OpcUaNode
 from config.profile import with_profile_paths
 from config.reading import read_yaml
@@ -41,16 +42,6 @@ __all__ = [
 
 M = TypeVar("M", bound=Model)
 _FORGOTTEN: Final = ("/tmp", "/dev/shm", "/run", "/var/run")
-
-
-def _metrics_port(value: int) -> int:
-    if not 1024 <= value <= 65_535:
-        raise Wrong(
-            "must be a port from 1024 to 65535",
-            cause="ports below 1024 are for root, which the agent is not",
-            next="write 9464, or null for no metrics",
-        )
-    return value
 
 
 def _spool(value: Path) -> Path:
@@ -100,7 +91,7 @@ class AgentConfig(Model):
     samples: SamplesLane = SamplesLane()
     identity: IdentityLane = IdentityLane()
     clock: ClockSettings = ClockSettings()
-    metrics_port: Annotated[int, AfterValidator(_metrics_port)] | None = 9464
+    metrics_port: MetricsPort | None = 9464
     gateways: dict[Id, Gateway] = Field(default_factory=dict)
     devices: Annotated[tuple[Device, ...], Field(min_length=1)]
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
 from config.broker import Broker
+from config.devices import twice
 from config.documents import validate
 from config.meters import MeterRecord
+from config.metrics import MetricsPort
 from config.profile import with_profile_paths
 from config.reading import read_yaml
+from config.stores import SqliteStore, StoreSettings, store_problems
 from config.strict import (
     Id,
     Loc,
@@ -37,22 +40,6 @@ class LedgerSettings(Model):
 
     name: Id = "hq"
     url: str | None = None
-
-
-class SqliteStore(Model):
-    """Readings in a SQLite file beside the ledger."""
-
-    kind: Literal["sqlite"]
-
-
-class InfluxStore(Model):
-    """Readings in InfluxDB 2; the token stands in a file of its own, relative to this one."""
-
-    kind: Literal["influxdb"]
-    url: Annotated[str, Field(pattern=r"^https?://[^/\s]+/?$")]
-    org: Annotated[str, Field(min_length=1)]
-    bucket: Annotated[str, Field(min_length=1)]
-    token_file: Annotated[Path, Field(strict=False)]
 
 
 class Allocation(Model):
@@ -165,12 +152,22 @@ class SiteRecord(Model):
 
 
 class HqConfig(Model):
-    """Everything headquarters is told."""
+    """Everything headquarters is told.
+
+    Attributes
+    ----------
+    sites_served
+        Sites that this collector receives from; None: all that are on record.
+    metrics_port
+        Loopback port of the collector's own metrics; None: off.
+    """
 
     company: Names
     ledger: LedgerSettings = LedgerSettings()
     broker: Broker | None = None
-    store: Annotated[SqliteStore | InfluxStore, Field(discriminator="kind")] = SqliteStore(kind="sqlite")
+    sites_served: Annotated[tuple[Id, ...], Field(min_length=1)] | None = None
+    metrics_port: MetricsPort | None = 9465
+    store: StoreSettings = SqliteStore(kind="sqlite")
     synthetic: str | None = None
     electricity_factor: Id
     sites: Annotated[tuple[SiteRecord, ...], Field(min_length=1)]
@@ -178,9 +175,10 @@ class HqConfig(Model):
     targets: dict[Month, PositiveExact] = Field(default_factory=dict)
 
     def problems(self) -> Iterator[Problem]:
-        """Yield what is wrong with the broker, and with the sites, alone and together."""
+        """Yield what is wrong with the broker, the store, and the sites, alone and together."""
         if self.broker is not None:
             yield from self.broker.problems_at(("broker",))
+        yield from store_problems(self.store)
         sites, meters = set[str](), dict[str, str]()
         for index, site in enumerate(self.sites):
             loc = ("sites", index)
@@ -197,6 +195,20 @@ class HqConfig(Model):
                     )
                 meters.setdefault(meter.id, site.id)
             yield from site.problems_at(loc, self.products)
+        yield from twice((("sites_served", i), name) for i, name in enumerate(self.sites_served or ()))
+        for index, name in enumerate(self.sites_served or ()):
+            if name not in sites:
+                yield Problem(
+                    ("sites_served", index),
+                    "There is no such site.",
+                    name,
+                    next=f"one of: {', '.join(sorted(sites))}",
+                )
+
+    @property
+    def served(self) -> frozenset[str]:
+        """The sites that this collector receives from."""
+        return frozenset(self.sites_served or (site.id for site in self.sites))
 
 
 def load_hq(path: Path) -> HqConfig:

@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -69,9 +70,17 @@ def collector_status(ledger: str) -> str:
     return f"{ROOT}/{COLLECTORS}/{_name(ledger)}/status"
 
 
-def subscriptions_of_collector() -> tuple[str, ...]:
-    """Return the filters that cover everything agents publish, heads and states first."""
-    return tuple(f"{ROOT}/+/+/{leaf}" for leaf in ("head", "status", Lane.REGISTERS, Lane.SAMPLES))
+def subscriptions_of_collector(sites: Iterable[str] | None = None) -> tuple[str, ...]:
+    """Return the filters that cover everything agents publish, heads and states first.
+
+    Parameters
+    ----------
+    sites
+        Sites whose agents are heard; None: all.
+    """
+    chosen = ("+",) if sites is None else tuple(map(_name, sites))
+    leaves = ("head", "status", Lane.REGISTERS, Lane.SAMPLES)
+    return tuple(f"{ROOT}/{site}/+/{leaf}" for leaf in leaves for site in chosen)
 
 
 def parse(topic: str) -> Topic:

@@ -85,8 +85,10 @@ def canonical_count(count: Count) -> Count:
         raise DataError("not a count that a register can hold", evidence=str(count)[:80])
     sign, digits, exponent = count.as_tuple()
     assert isinstance(exponent, int)  # finite, so not one of "n", "N", "F"
-    while exponent < 0 and digits and digits[-1] == 0:
-        digits, exponent = digits[:-1], exponent + 1
+    zeros = 0  # cut once: a hostile count has a million of them
+    while exponent + zeros < 0 and zeros < len(digits) and digits[-1 - zeros] == 0:
+        zeros += 1
+    digits, exponent = digits[: len(digits) - zeros], exponent + zeros
     if not digits or count.is_zero():
         return 0
     if exponent >= 0:

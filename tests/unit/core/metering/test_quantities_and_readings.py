@@ -65,6 +65,12 @@ def test_every_finite_float_has_one_canonical_count_of_its_value(value: float) -
     ) == repr(count)
 
 
+@pytest.mark.timeout(10)
+def test_a_count_with_a_million_zeros_is_cut_at_once() -> None:
+    assert canonical_count(Decimal("1.5" + "0" * 990_000)) == Decimal("1.5")
+    assert canonical_count(Decimal("12." + "0" * 990_000)) == 12
+
+
 @pytest.mark.parametrize(
     "count", [Decimal("NaN"), Decimal("Infinity"), Decimal("1e311"), 10**311, True, 1.5, "7"]
 )
