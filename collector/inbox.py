@@ -41,15 +41,24 @@ class Inbox:
         self._stirred = asyncio.Event()
         self._closed = False
         self.refuses = False
+        self.taken = self.dropped = 0
+        """Messages since the start [1]."""
 
     def put(self, topic: str, payload: bytes) -> bool:
         """Add a message; False where it is dropped, because too much waits or nothing can be taken now."""
         if self.refuses or self._closed or self._bytes + len(payload) > self._max_waiting_bytes:
+            self.dropped += 1
             return False
+        self.taken += 1
         self._messages.append((topic, payload))
         self._bytes += len(payload)
         self._stirred.set()
         return True
+
+    @property
+    def waiting(self) -> tuple[int, int]:
+        """Messages [1] and bytes [bytes] that wait."""
+        return len(self._messages), self._bytes
 
     def close(self) -> None:
         """Take no more messages; what waits can still be taken."""

@@ -13,6 +13,7 @@ from core.delivery.topics import TopicKind
 from core.errors import WireError
 
 _POINT = re.compile(r"[A-Za-z0-9_-]{1,64}\.[a-z0-9_]{1,64}", re.ASCII)
+_OF_VERSION = re.compile(r"\w+\.v: ")
 _EXACT = re.compile(r"-?\d{1,30}(\.\d{1,30})?|\d{1,15}/[1-9]\d{0,14}", re.ASCII)
 
 
@@ -39,7 +40,7 @@ def read(topic: str, payload: bytes) -> Arrival | Status:
                 return message
     except WireError as error:
         raise WireError(
-            error.what, where=topic, evidence=error.evidence or repr(payload[:80]), cause=error.cause
+            _in_words(error), where=topic, evidence=error.evidence or repr(payload[:80]), cause=error.cause
         ) from error
     raise WireError(
         f"a {message.kind} message does not belong on this topic",
@@ -62,6 +63,13 @@ def foreign_point(site: str, table: PointTable, site_of_meter: Mapping[str, str]
         if site_of_meter.get(row.point.partition(".")[0], site) != site:
             return row.point
     return None
+
+
+def _in_words(error: WireError) -> str:
+    """What is wrong with a message; a version that is not known is no mistake of the sender."""
+    if _OF_VERSION.match(error.evidence):
+        return "message of a version that this release does not read; a newer collector does"
+    return error.what
 
 
 def _check(table: PointTable) -> None:
