@@ -13,11 +13,12 @@ import math
 from collections.abc import Awaitable, Callable, Sequence
 from typing import ParamSpec
 
+from collector.door import Door
 from collector.inbox import LINGER_S, Inbox, Message
 from collector.intake import Intake, Sorted
+from collector.ledger import AnotherCollector
 from collector.stores.base import ReadingStore
 from collector.trouble import Trouble
-from core.delivery import topics
 from core.delivery.frames import Lane
 from core.delivery.holdings import Answer
 from core.delivery.messages import Data, Inventory, Table
@@ -25,7 +26,6 @@ from core.errors import OutsideError
 
 _LOG = logging.getLogger(__name__)
 _SAMPLES = f"/{Lane.SAMPLES}"
-_COLLECTORS = f"{topics.ROOT}/{topics.COLLECTORS}/"
 
 P = ParamSpec("P")
 
@@ -46,7 +46,9 @@ class Ingest:
     committed
         Called after each commit.
     ledger_lost
-        Called when a transaction failed: the next database connection is another life.
+        Called when a transaction failed, or the database's connection is a new one: then it is another life.
+    door
+        Looks at each message before it may wait.
     linger_s
         How long a batch waits for company [s].
     """
@@ -60,6 +62,7 @@ class Ingest:
         publish: Callable[[Sequence[Answer]], None],
         committed: Callable[[], None],
         ledger_lost: Callable[[], None],
+        door: Door,
         linger_s: float = LINGER_S,
     ) -> None:
         self._intake = intake
@@ -68,11 +71,22 @@ class Ingest:
         self._publish = publish
         self._committed = committed
         self._ledger_lost = ledger_lost
-        self._registers = Inbox(linger_s=linger_s)
-        self._samples = Inbox(linger_s=linger_s)
+        self._door = door
+        self.inboxes = {lane: Inbox(linger_s=linger_s) for lane in Lane}
         self._store_trouble = Trouble(_LOG, f"{store.identity} takes samples again")
         self._store_rests_until_s = math.inf
-        self.dropped = 0
+        self._session: int | None = intake.session
+        self._ledger_trouble = {lane: Trouble(_LOG, "the ledger works again") for lane in Lane}
+
+    @property
+    def store_fault(self) -> OutsideError | None:
+        """Why the reading store does not take samples; None while it does."""
+        return self._store_trouble.fault
+
+    @property
+    def ledger_fault(self) -> OutsideError | None:
+        """Why the ledger takes nothing; None while it does."""
+        return next((each.fault for each in self._ledger_trouble.values() if each.fault), None)
 
     def let_samples_in(self) -> None:
         """Take samples from now on: the reading store is open."""
@@ -80,28 +94,50 @@ class Ingest:
 
     def hear(self, topic: str, payload: bytes) -> None:
         """Take a message; never blocks. What cannot wait here is dropped, and its agent sends it again."""
-        if topic.startswith(_COLLECTORS):
-            return  # our own words: a filter for the agents' states cannot leave them out
-        inbox = self._samples if topic.endswith(_SAMPLES) else self._registers
-        if not inbox.put(topic, payload):
-            self.dropped += 1
+        admitted = self._door.admit(topic, payload)
+        if admitted is not None:
+            lane = Lane.SAMPLES if topic.endswith(_SAMPLES) else Lane.REGISTERS
+            self.inboxes[lane].put(topic, admitted)
 
     async def run(self) -> None:
-        """Work until `close`, and through what waits then."""
+        """Work until `close`, and through what waits then.
+
+        Raises
+        ------
+        ExceptionGroup
+            Of `AnotherCollector`: the place of this one was taken while the ledger was away.
+        """
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._serve(self._registers, self._take_registers))
-            tasks.create_task(self._serve(self._samples, self._take_samples))
+            tasks.create_task(self._serve(Lane.REGISTERS, self._take_registers))
+            tasks.create_task(self._serve(Lane.SAMPLES, self._take_samples))
 
     def close(self) -> None:
         """Take no more messages."""
-        self._registers.close()
-        self._samples.close()
+        for inbox in self.inboxes.values():
+            inbox.close()
 
-    async def _serve(self, inbox: Inbox, take: Callable[[Sequence[Message]], Awaitable[None]]) -> None:
-        trouble = Trouble(_LOG, "the ledger works again")
+    async def look_at_ledger(self) -> None:
+        """Find out whether the ledger is still the same, also while nothing comes.
+
+        Raises
+        ------
+        AnotherCollector
+            The place of this one was taken while the ledger was away.
+        """
+        try:
+            await self._answer(self._intake.touch)
+        except AnotherCollector:
+            raise
+        except OutsideError as error:
+            _LOG.debug(error.what)  # told by the lane that has something to write
+
+    async def _serve(self, lane: Lane, take: Callable[[Sequence[Message]], Awaitable[None]]) -> None:
+        inbox, trouble = self.inboxes[lane], self._ledger_trouble[lane]
         while batch := await inbox.take():
             try:
                 await take(batch)
+            except AnotherCollector:
+                raise
             except OutsideError as error:
                 pause_s = trouble.failed(error)
                 inbox.refuses = True
@@ -126,7 +162,7 @@ class Ingest:
         while more:
             decided = await asyncio.to_thread(self._intake.decide_samples, data, self._life())
             try:
-                rejected = (await self._store.write(decided.rows)).rejected if decided.rows else ()
+                rejected = (await self._store.write(decided.rows)).settled() if decided.rows else ()
             except OutsideError as error:
                 pause_s = self._store_trouble.failed(error)
                 self._store_rests_until_s = asyncio.get_running_loop().time() + pause_s
@@ -145,7 +181,21 @@ class Ingest:
         try:
             answers = await asyncio.to_thread(commit, *args, **kwargs)
         except OutsideError:
+            self._session = None
             self._ledger_lost()
             raise
         self._committed()
-        self._publish(answers)
+        if not self._ledger_was_exchanged():
+            self._publish(answers)
+
+    def _ledger_was_exchanged(self) -> bool:
+        """Tell whether the ledger is written over a new connection, where no failure has told of it.
+
+        Behind it there may be an older ledger, which lacks what the present life has acknowledged. What
+        was to be said in that life is not said any more; agents ask the next one.
+        """
+        before, self._session = self._session, self._intake.session
+        if before in (None, self._session):
+            return False
+        self._ledger_lost()
+        return True

@@ -17,7 +17,7 @@ from collector.stores.rows import sample_rows, scales
 from core.delivery.frames import Stream
 from core.delivery.holdings import Answer, Decision, FrameState, KeptFrame
 from core.delivery.messages import Data, Status
-from core.delivery.receiver import Arrival, decide, keep
+from core.delivery.receiver import Arrival, decide
 from core.errors import WireError
 
 _LOG = logging.getLogger(__name__)
@@ -88,6 +88,22 @@ class Intake:
         self._site_of_meter = site_of_meter
         self._now_ms = now_ms
 
+    @property
+    def session(self) -> int:
+        """Number of the connection over which the ledger is written [1]."""
+        return self._ledger.session
+
+    def touch(self) -> Sequence[Answer]:
+        """Begin and end a transaction that writes nothing.
+
+        Raises
+        ------
+        Unreachable, OutsideError
+            The ledger failed.
+        """
+        with self._ledger.writing():
+            return ()
+
     def sort(self, batch: Iterable[Message]) -> Sorted:
         """Parse messages; what cannot be understood becomes garbage with a reason, and costs nothing else."""
         arrivals: list[Arrival] = []
@@ -112,7 +128,7 @@ class Intake:
         Unreachable, OutsideError
             The ledger failed, and nothing was kept.
         """
-        with self._ledger.writing() as connection:
+        with self._ledger.writing({arrival.agent for arrival in heard.arrivals}) as connection:
             holdings = LedgerHoldings(connection)
             decision = self._admit(decide(heard.arrivals, holdings, life), heard.arrivals, holdings)
             delivery.write(connection, decision, self._now_ms())
@@ -142,13 +158,11 @@ class Intake:
         """
         with self._ledger.reading() as connection:
             holdings = LedgerHoldings(connection)
-            late = holdings.undecoded_samples(_LATE_FRAMES_PER_TURN)
-            decision = replace(
-                decide(heard.arrivals, holdings, life),
-                decoded=tuple(keep(frame, table) for frame, table in late),
-            )
+            late = tuple(holdings.late_samples(_LATE_FRAMES_PER_TURN))
+            decision = replace(decide(heard.arrivals, holdings, life), decoded=late)
             decision = self._admit(decision, heard.arrivals, holdings)
-            held = [kept for kept in (*decision.frames, *decision.decoded) if kept.state is FrameState.HELD]
+            arrived = (*decision.frames, *decision.decoded, *decision.merged)
+            held = [kept for kept in arrived if kept.state is FrameState.HELD]
             tables = holdings.tables({kept.frame.table for kept in held})
         scale = {digest: scales(table) for digest, table in tables.items()}
         rows = [row for kept in held for row in sample_rows(kept.readings, scale[kept.frame.table])]
@@ -163,19 +177,22 @@ class Intake:
             The ledger failed, and nothing was kept.
         """
         rejected = tuple(rejected)
-        with self._ledger.writing() as connection:
-            delivery.write(connection, decided.decision, self._now_ms())
+        decision = decided.decision
+        agents = {row.stream.agent for row in decision.epochs} | {row.agent for row in decision.lanes}
+        agents |= {kept.frame.agent for kept in (*decision.frames, *decision.decoded)}
+        with self._ledger.writing(agents) as connection:
+            delivery.write(connection, decision, self._now_ms())
             set_aside_rows(connection, self._store_name, rejected, self._now_ms())
         for each in rejected[:1]:
             _LOG.warning(
                 "%s refuses %d readings for good, first %s: %s",
                 self._store_name,
                 len(rejected),
-                each.row.point,
+                each.of,
                 each.reason,
             )
-        _tell(decided.decision)
-        return decided.decision.answers
+        _tell(decision)
+        return decision.answers
 
     def _admit(self, decision: Decision, arrivals: Sequence[Arrival], holdings: LedgerHoldings) -> Decision:
         """Set frames aside that bring readings of another site's meter, which the broker should refuse."""
@@ -185,7 +202,8 @@ class Intake:
             if isinstance(arrival.message, Data) and arrival.lane is not None
         }
         tables = {table.digest: table for table in decision.tables}
-        used = {kept.frame.table for kept in (*decision.frames, *decision.decoded)} - tables.keys()
+        arrived = (*decision.frames, *decision.decoded, *decision.merged)
+        used = {kept.frame.table for kept in arrived} - tables.keys()
         if used:
             tables |= holdings.tables(used)
         foreign: dict[tuple[Stream, str], str | None] = {}
@@ -208,6 +226,7 @@ class Intake:
             decision,
             frames=tuple(admitted(kept) for kept in decision.frames),
             decoded=tuple(admitted(kept) for kept in decision.decoded),
+            merged=tuple(admitted(kept) for kept in decision.merged),
         )
 
 

@@ -12,6 +12,7 @@ from hypothesis import settings
 
 from tests import servers
 from tests.parts import CHROMIUM, MISSING, require
+from tests.postgres import PostgresServer
 from tests.servers import BrokerProcess, InfluxServer
 
 # A property is about what holds, not about how fast a busy machine shows it.
@@ -70,6 +71,16 @@ def influxd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InfluxServer]:
         yield server
     finally:
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A running PostgreSQL; take a `new_database()` in each test."""
+    server = PostgresServer()
+    try:
+        yield server.start()
+    finally:
+        server.remove()
 
 
 @pytest.fixture(scope="session")

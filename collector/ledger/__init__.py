@@ -1,5 +1,6 @@
 """The ledger's database: SQLAlchemy Core over SQLite or PostgreSQL, migrated by Alembic."""
 
+from collector.ledger.files import AnotherCollector
 from collector.ledger.ledger import Ledger
 
-__all__ = ["Ledger"]
+__all__ = ["AnotherCollector", "Ledger"]

@@ -11,7 +11,12 @@ from core.metering.cells import Cell
 from core.timeline import HALF_HOUR_MS, Interval
 
 _OF_POINT = select(table.c.start_ms, table.c.data).where(table.c.point == bindparam("of_point"))
-_SOME_OF_POINT = _OF_POINT.where(table.c.start_ms.in_(bindparam("starts", expanding=True)))
+# Kept from other writers until the transaction ends: what is joined must not change in between.
+_SOME_OF_POINT = (
+    _OF_POINT.where(table.c.start_ms.in_(bindparam("starts", expanding=True)))
+    .order_by(table.c.start_ms)
+    .with_for_update()
+)
 _WITHIN = _OF_POINT.where(
     table.c.start_ms >= bindparam("first_ms"), table.c.start_ms < bindparam("end_ms")
 ).order_by(table.c.start_ms)

@@ -1,40 +1,40 @@
-"""Opening the ledger's database: pragmas, migrations, and the seam where foreign errors become our own."""
+"""Opening the ledger's database: one writer's connection, migrations, and foreign errors made our own."""
 
 from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
-from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, make_url, select
-from sqlalchemy.exc import DatabaseError, OperationalError, SQLAlchemyError
+from sqlalchemy import Connection, select, text
+from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError, SQLAlchemyError
 
+from collector.ledger import engines, files
 from collector.ledger.tables import identity
 from core.errors import OutsideError, Unreachable
 
-FILE_NAME = "ledger.sqlite"
-
 _MIGRATIONS = Path(__file__).parent / "migrations"
-_BUSY_TIMEOUT_S = 10.0
 
 
 class Database:
     """One ledger's database; the file or the server outlives this object.
 
+    All writing goes over one connection, which is kept. `session` counts these connections: behind a new
+    one the database may have been another in between, for example one that was restored from a backup.
+
     Parameters
     ----------
     where
-        Path of an SQLite file, or an SQLAlchemy URL.
+        Path of an SQLite file, or a URL.
     create
-        Whether a missing SQLite file is made; otherwise it is an error.
+        Whether a missing ledger is made; otherwise it is an error.
 
     Raises
     ------
@@ -45,24 +45,30 @@ class Database:
     """
 
     def __init__(self, where: Path | str, *, create: bool = False) -> None:
-        self.where = str(where)
+        url, self._file = engines.place(where)
+        self.where = str(self._file or url.render_as_string())
         # Writers of this process take turns here; SQLite alone would let them sleep and try again.
         self._turn = threading.Lock()
-        if isinstance(where, Path):
-            if not create and not where.is_file():
+        self._writer: Connection | None = None
+        self._claimed: str | None = None
+        self._closed = False
+        self.session = 0
+        if self._file is not None:
+            if not create and not self._file.is_file():
+                raise self._missing()
+            try:
+                files.make_private(self._file, create=create)
+            except OSError as error:
                 raise OutsideError(
-                    "there is no ledger here",
-                    where=self.where,
-                    cause="the folder is another one, or no collector has run in it yet",
-                    next=f"seiren collector run {where.parent}",
-                )
-            url = URL.create("sqlite", database=str(where))
-        else:
-            url = make_url(where)
-        self._engine = _engine(url)
-        with self._mapped():
-            self._migrate()
-        self.ledger_id = self._identify()
+                    "the ledger cannot be made here", where=self.where, evidence=str(error)
+                ) from error
+        self._engine = engines.connect(url)
+        try:
+            self._migrate(create=create)
+            self.ledger_id = self._identify()
+        except BaseException:
+            self.close()
+            raise
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -73,36 +79,120 @@ class Database:
         Unreachable, OutsideError
             The database failed.
         """
-        with self._mapped(), self._engine.connect() as connection, connection.begin():
-            yield connection
-
-    @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """Give a connection inside one transaction, durable when the block ends without an exception.
-
-        Raises
-        ------
-        Unreachable, OutsideError
-            The database failed, and nothing of the block was kept.
-        """
-        with self._turn, self._mapped(), self._engine.connect() as connection:
-            connection = connection.execution_options(seiren_writes=True)
+        with self._mapped(), self._engine.connect() as connection:
+            connection = engines.for_reading(connection)
             with connection.begin():
                 yield connection
 
+    @contextmanager
+    def writing(self, agents: Iterable[str] = ()) -> Iterator[Connection]:
+        """Give a connection inside one transaction, durable when the block ends without an exception.
+
+        Parameters
+        ----------
+        agents
+            Whose frames are to be written: no other collector writes for them meanwhile.
+
+        Raises
+        ------
+        AnotherCollector
+            The place of this collector was taken while the database was away.
+        Unreachable, OutsideError
+            The database failed, and nothing of the block was kept.
+        """
+        with self._turn, self._mapped():
+            connection = self._connected()
+            try:
+                with connection.begin():
+                    engines.lock_agents(connection, agents)
+                    yield connection
+            except SQLAlchemyError:
+                self._disconnect()
+                raise
+
+    def collecting(self, name: str) -> AbstractContextManager[None]:
+        """Be the only collector of a name until the block ends; on SQLite the only one at all.
+
+        Raises
+        ------
+        AnotherCollector
+            There is another one.
+        Unreachable, OutsideError
+            The database failed.
+        """
+        if self._file is not None:
+            return files.only_collector(self._file, name)
+        return self._claiming(name)
+
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections, and open none any more."""
+        with self._turn:
+            self._closed = True
+            self._disconnect()
         self._engine.dispose()
 
-    def _migrate(self) -> None:
+    @contextmanager
+    def _claiming(self, name: str) -> Iterator[None]:
+        with self._turn, self._mapped():
+            self._claimed = name
+            self._claim(self._connected(), name)
+        try:
+            yield
+        finally:
+            with self._turn:
+                self._claimed = None
+                self._disconnect()
+
+    def _claim(self, connection: Connection, name: str) -> None:
+        with connection.begin():
+            if not engines.claim(connection, name):
+                raise files.another_collector(name, where=self.where)
+
+    def _connected(self) -> Connection:
+        """Return the writer's connection, a new one where there is none."""
+        if self._closed:
+            raise OutsideError("the ledger is closed", where=self.where)
+        if self._writer is None:
+            connection = engines.for_writing(self._engine.connect())
+            try:
+                if self._claimed is not None:
+                    self._claim(connection, self._claimed)
+            except BaseException:
+                connection.close()
+                raise
+            self._writer = connection
+            self.session += 1
+        return self._writer
+
+    def _disconnect(self) -> None:
+        if self._writer is not None:
+            writer, self._writer = self._writer, None
+            writer.invalidate()  # not into the pool: locks of its session would live on there
+            writer.close()
+
+    def _migrate(self, *, create: bool) -> None:
         """Bring the tables to this release's shape."""
         config = Config()
         config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
         newest = ScriptDirectory.from_config(config).get_current_head()
-        with self._engine.connect() as connection:
-            if _revision(connection) == newest:
-                return
+        with self._mapped(), self._engine.connect() as connection:
+            present = _revision(connection)
+            encoding = None
+            if engines.is_postgres(connection):
+                encoding = connection.scalar(text("SHOW server_encoding"))
+        if present == newest:
+            return
+        if present is None and not create:
+            raise self._missing()
+        if encoding not in (None, "UTF8"):
+            raise OutsideError(
+                "this database cannot keep every text",
+                where=self.where,
+                evidence=f"its encoding is {encoding}",
+                next="make one with: createdb --encoding=UTF8 --template=template0",
+            )
         with self.writing() as connection:
+            engines.lock_tables(connection)
             config.attributes["connection"] = connection
             try:
                 command.upgrade(config, "head")
@@ -121,11 +211,18 @@ class Database:
             if found := connection.scalar(known):
                 return str(found)
         with self.writing() as connection:
-            if found := connection.scalar(known):
-                return str(found)
-            made = secrets.token_hex(16)
-            connection.execute(insert(identity).values(key="ledger_id", value=made))
-            return made
+            made = {"key": "ledger_id", "value": secrets.token_hex(16)}
+            engines.add_new(connection, identity, [made])
+            return str(connection.scalar(known))
+
+    def _missing(self) -> OutsideError:
+        runs_in = self._file.parent if self._file is not None else "FOLDER"
+        return OutsideError(
+            "there is no ledger here",
+            where=self.where,
+            cause="the place is another one, or no collector has run with it yet",
+            next=f"seiren collector run {runs_in}",
+        )
 
     @contextmanager
     def _mapped(self) -> Iterator[None]:
@@ -135,15 +232,22 @@ class Database:
             raise Unreachable(
                 "the ledger cannot be used now",
                 where=self.where,
-                evidence=str(error.orig),
+                evidence=_said(error),
                 cause="another program keeps it locked, the disk is full or read-only, or the server is away",
                 next="free the file or the disk, then start again; agents keep what was not acknowledged",
+            ) from error
+        except IntegrityError as error:
+            raise Unreachable(
+                "another program wrote the same into the ledger at the same time",
+                where=self.where,
+                evidence=_said(error),
+                next="nothing, if it was once; often: let each site be served by one collector",
             ) from error
         except DatabaseError as error:
             raise OutsideError(
                 "the ledger's database refuses",
                 where=self.where,
-                evidence=str(error.orig),
+                evidence=_said(error),
                 cause="the file is damaged, or it is no ledger",
                 next="restore the newest backup; agents refill what came since",
             ) from error
@@ -153,28 +257,9 @@ class Database:
             ) from error
 
 
-def _engine(url: URL) -> Engine:
-    if url.get_backend_name() != "sqlite":
-        return create_engine(url)
-    engine = create_engine(url, connect_args={"timeout": _BUSY_TIMEOUT_S})
-    event.listen(engine, "connect", _prepare_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
-    return engine
-
-
-def _prepare_sqlite(connection: Any, _record: object) -> None:
-    connection.isolation_level = (
-        None  # transactions begin where _begin_sqlite says, not where the driver guesses
-    )
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA foreign_keys = ON")
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    # A writer takes its lock at once: a snapshot that later wants to write can only fail.
-    writes = connection.get_execution_options().get("seiren_writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+def _said(error: DatabaseError) -> str:
+    """The first line of what the driver said; the rest repeats it."""
+    return str(error.orig).partition("\n")[0]
 
 
 def _revision(connection: Connection) -> str | None:

@@ -9,15 +9,15 @@ from dataclasses import replace
 
 from sqlalchemy import Connection, and_, bindparam, delete, insert, select, update
 
-from collector.ledger import cells
-from collector.ledger.holdings import BLOCKS, POINT_ROWS, epoch_of, lane_of
-from collector.ledger.tables import events, frames, gone, lanes, point_tables, streams
+from collector.ledger import cells, engines
+from collector.ledger.holdings import ARRIVING, BLOCKS, POINT_ROWS, LedgerHoldings, epoch_of, lane_of
+from collector.ledger.tables import anchors, events, frames, gone, lanes, point_tables, streams
 from core.delivery.frames import Lane, Stream
 from core.delivery.holdings import Decision, EpochRow, FrameState, KeptFrame, LaneRow
 from core.delivery.messages import Gone
 from core.delivery.payload import Event
 from core.delivery.tables import PointTable
-from core.errors import DataError
+from core.errors import DataError, Unreachable
 from core.metering.cells import cells_of
 from core.metering.readings import Quality, Reading
 
@@ -30,6 +30,15 @@ _STREAM = select(streams).where(
 _RAISE = update(streams).where(streams.c.number == bindparam("of_number"))
 _INSERT_FRAMES = insert(frames)
 _DROP_FRAME = delete(frames).where(frames.c.id == bindparam("frame_id"))
+_LOWER = (
+    update(anchors)
+    .where(
+        anchors.c.agent == bindparam("of_agent"),
+        anchors.c.boot == bindparam("of_boot"),
+        anchors.c.start_ms > bindparam("of_start_ms"),
+    )
+    .values(start_ms=bindparam("of_start_ms"))
+)
 
 
 def write(connection: Connection, decision: Decision, now_ms: int) -> None:
@@ -47,21 +56,52 @@ def write(connection: Connection, decision: Decision, now_ms: int) -> None:
     ------
     DataError
         A cell in the ledger cannot be read: the database is damaged.
+    Unreachable
+        Another collector has written meanwhile what this decision should have known.
     """
     _write_tables(connection, decision.tables)
+    _write_anchors(connection, decision)
     numbers = _write_epochs(connection, decision)
     readings: list[Reading] = []
+    for kept in decision.merged:
+        _checked(kept, readings)
     arrived = [_checked(kept, readings) for kept in (*decision.frames, *decision.decoded)]
+    cells.merge(connection, cells_of(readings))
+    _write_lanes(connection, decision.lanes)
+    _write_gone(connection, decision.gone, numbers)
+    _write_events(connection, decision, now_ms)
+    if arrived or decision.tables or decision.anchors:
+        engines.lock_numbers(connection)  # last, because others wait for it
+        _refuse_if_overtaken(connection, decision)
     if decision.decoded:
         # Written anew, so that a projection that has passed the old number sees the readings.
         connection.execute(_DROP_FRAME, [{"frame_id": _id(kept)} for kept in decision.decoded])
     if arrived:
-        rows = [_frame_row(kept, numbers[kept.frame.stream]) for kept in arrived]
-        connection.execute(_INSERT_FRAMES, rows)
-        cells.merge(connection, cells_of(readings))
-    _write_lanes(connection, decision.lanes)
-    _write_gone(connection, decision.gone, numbers)
-    _write_events(connection, decision, now_ms)
+        connection.execute(_INSERT_FRAMES, [_frame_row(kept, numbers[kept.frame.stream]) for kept in arrived])
+
+
+def _refuse_if_overtaken(connection: Connection, decision: Decision) -> None:
+    """Let the agents ask again where another collector has just brought what their registers wait for.
+
+    Neither of the two has seen the other: the frame would wait for ever.
+    """
+    if not engines.is_postgres(connection):
+        return  # one writer at a time
+    holdings = LedgerHoldings(connection)
+    decoded = {kept.frame.id for kept in decision.decoded}
+    waiting = [
+        kept
+        for kept in (*decision.frames, *decision.decoded)
+        if kept.state is FrameState.UNDECODED and kept.frame.lane is Lane.REGISTERS
+    ]
+    come = holdings.tables({kept.frame.table for kept in waiting if not kept.boot})
+    missed = [frame for table in decision.tables for frame in holdings.undecoded(table.digest)]
+    missed += [frame for anchor in decision.anchors for frame in holdings.untimed(anchor.agent, anchor.boot)]
+    if come or any(frame.id not in decoded for frame in missed):
+        raise Unreachable(
+            "another collector has just brought a point table that this one waits for",
+            next="nothing: agents send again what was not acknowledged",
+        )
 
 
 def _checked(kept: KeptFrame, readings: list[Reading]) -> KeptFrame:
@@ -91,8 +131,9 @@ def _frame_row(kept: KeptFrame, stream: int) -> dict[str, object]:
         "point_table": frame.table,
         "first_ms": min(times, default=None),
         "last_ms": max(times, default=None),
-        "payload": None if held else frame.payload,
-        "reason": None if held else kept.reason,
+        "raw": None if held else frame.payload.encode(),
+        "reason": None if held else engines.plain(kept.reason),
+        "boot": kept.boot,
     }
 
 
@@ -101,11 +142,19 @@ def _id(kept: KeptFrame) -> bytes:
 
 
 def _write_tables(connection: Connection, tables: Sequence[PointTable]) -> None:
-    for table in tables:
-        known = select(point_tables.c.digest).where(point_tables.c.digest == table.digest)
-        if connection.scalar(known) is None:
-            text = POINT_ROWS.dump_json(table.rows).decode()
-            connection.execute(insert(point_tables).values(digest=table.digest, text=text))
+    rows = [
+        {"digest": table.digest, "text": POINT_ROWS.dump_json(table.rows).decode()}
+        for table in sorted(tables, key=lambda table: table.digest)
+    ]
+    engines.add_new(connection, point_tables, rows)
+
+
+def _write_anchors(connection: Connection, decision: Decision) -> None:
+    """Insert or lower when runs of machines began: which anchor counts depends on the set alone."""
+    rows = [row._asdict() for row in sorted(decision.anchors)]
+    engines.add_new(connection, anchors, rows)
+    if rows:
+        connection.execute(_LOWER, [{f"of_{name}": value for name, value in row.items()} for row in rows])
 
 
 def _write_epochs(connection: Connection, decision: Decision) -> dict[Stream, int]:
@@ -148,6 +197,8 @@ def _raised(known: EpochRow, told: EpochRow | None) -> EpochRow:
         prev=link.prev,
         clean=link.clean,
         finished=known.finished or told.finished,
+        judged_frames=max(known.judged_frames, told.judged_frames),
+        judged_readings=max(known.judged_readings, told.judged_readings),
     )
 
 
@@ -160,6 +211,8 @@ def _epoch_values(row: EpochRow) -> dict[str, object]:
         "prev": row.prev,
         "clean": row.clean,
         "finished": row.finished,
+        "judged_frames": row.judged_frames,
+        "judged_readings": row.judged_readings,
     }
 
 
@@ -172,8 +225,8 @@ def _write_lanes(connection: Connection, rows: Iterable[LaneRow]) -> None:
             "process": row.process,
             "sequence": row.sequence,
             "listed": BLOCKS.dump_json(row.listed).decode(),
-            "listed_frames": row.listed_frames,
             "total_readings": max(row.total_readings, known.total_readings if known else 0),
+            "arriving": None if row.arriving is None else ARRIVING.dump_json(row.arriving).decode(),
         }
         if known is None:
             connection.execute(insert(lanes).values(agent=row.agent, lane=row.lane, **values))
@@ -184,30 +237,26 @@ def _write_lanes(connection: Connection, rows: Iterable[LaneRow]) -> None:
 def _write_gone(
     connection: Connection, ranges: Iterable[tuple[Stream, Gone]], numbers: dict[Stream, int]
 ) -> None:
-    for stream, entry in ranges:
-        key = {
-            "stream": numbers[stream],
-            "first": entry.first,
-            "frames": entry.frames,
-            "readings": entry.readings,
-            "reason": entry.reason,
-            "digest": entry.digest or "",
-        }
-        same = and_(*(gone.c[name] == value for name, value in key.items()))
-        if connection.scalar(select(gone.c.stream).where(same)) is None:
-            connection.execute(insert(gone).values(**key, from_ms=entry.from_ms, to_ms=entry.to_ms))
+    rows = [
+        {**entry._asdict(), "stream": numbers[stream], "digest": entry.digest or ""}
+        for stream, entry in ranges
+    ]
+    for row in rows:
+        del row["epoch"]
+    engines.add_new(connection, gone, rows)
 
 
 def _write_events(connection: Connection, decision: Decision, now_ms: int) -> None:
     """Keep what the receiver noticed and what agents recorded, each once."""
-    rows = [(event.agent, event.lane, event.kind, now_ms, event.evidence) for event in decision.events]
+    told = [(event.agent, event.lane, event.kind, now_ms, event.evidence) for event in decision.events]
     for kept in (*decision.frames, *decision.decoded):
-        rows += ((kept.frame.agent, kept.frame.lane, *_agent_event(event, now_ms)) for event in kept.events)
-    for agent, lane, kind, time_ms, text in rows:
+        told += ((kept.frame.agent, kept.frame.lane, *_agent_event(event, now_ms)) for event in kept.events)
+    rows: dict[str, dict[str, object]] = {}
+    for agent, lane, kind, time_ms, text in told:
         digest = hashlib.sha256("\n".join((agent, lane, kind, text)).encode()).hexdigest()
-        if connection.scalar(select(events.c.digest).where(events.c.digest == digest)) is None:
-            values = {"agent": agent, "lane": lane, "kind": kind, "time_ms": time_ms, "text": text}
-            connection.execute(insert(events).values(digest=digest, **values))
+        values = {"agent": agent, "lane": lane, "kind": engines.plain(kind), "text": engines.plain(text)}
+        rows.setdefault(digest, {"digest": digest, "time_ms": time_ms, **values})
+    engines.add_new(connection, events, list(rows.values()))
 
 
 def _agent_event(event: Event, now_ms: int) -> tuple[str, int, str]:

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from collector.ledger import activity, cells, delivery, projection, quarantine
+from collector.ledger import activity, cells, projection, pruning, quarantine
 from collector.ledger.counts import counts
-from collector.ledger.database import FILE_NAME, Database
+from collector.ledger.database import Database
+from collector.ledger.files import FILE_NAME
 from collector.ledger.holdings import LedgerHoldings
 from collector.ledger.quarantine import Quarantined
 from core.carbon.activity import FuelLine, ProductionLine
 from core.delivery.count import Count
-from core.delivery.holdings import Decision
 from core.delivery.tables import PointTable
 from core.metering.cells import Cell
 from core.timeline import Interval
@@ -66,9 +66,36 @@ class Ledger:
         """Give a connection that sees one snapshot, for several questions that must agree."""
         return self._database.reading()
 
-    def writing(self) -> AbstractContextManager[Connection]:
-        """Give a connection inside one transaction, durable when the block ends without an exception."""
-        return self._database.writing()
+    @property
+    def session(self) -> int:
+        """Number of the connection over which the ledger is written [1].
+
+        Behind a new one the ledger may be another than before: one restored from a backup.
+        """
+        return self._database.session
+
+    def lock_collector(self, name: str) -> AbstractContextManager[None]:
+        """Be the only collector of a name until the block ends; on SQLite the only one of the ledger.
+
+        On PostgreSQL the place lasts as long as the connection: once it is lost, `writing` takes the place
+        again, and raises `AnotherCollector` where it is taken.
+
+        Raises
+        ------
+        AnotherCollector
+            Another collector has the place.
+        """
+        return self._database.collecting(name)
+
+    def writing(self, agents: Iterable[str] = ()) -> AbstractContextManager[Connection]:
+        """Give a connection inside one transaction, durable when the block ends without an exception.
+
+        Parameters
+        ----------
+        agents
+            Whose frames are to be written: no other collector writes for them meanwhile.
+        """
+        return self._database.writing(agents)
 
     def close(self) -> None:
         """Close all connections."""
@@ -84,10 +111,24 @@ class Ledger:
         with self.reading() as connection:
             return cells.points(connection)
 
-    def commit(self, decision: Decision, now_ms: int) -> None:
-        """Write what the receiver decided, in one transaction."""
-        with self.writing() as connection:
-            delivery.write(connection, decision, now_ms)
+    def prune(self, now_ms: int) -> int:
+        """Forget the ids of old frames, block by block in short transactions; return blocks made [1].
+
+        Parameters
+        ----------
+        now_ms
+            The present [ms since 1970 UTC].
+        """
+        made = 0
+        with self.reading() as connection:
+            streams = pruning.old_streams(connection)
+        for stream in streams:
+            first: int | None = 0
+            while first is not None:
+                with self.writing((stream.agent,)) as connection:
+                    some, first = pruning.prune(connection, stream, first, now_ms)
+                made += some
+        return made
 
     def counts(self) -> tuple[Count, ...]:
         """Return the count of every agent, lane and epoch, from one snapshot."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
-from collector.ledger.tables import cursors, frames, streams
+from collector.ledger.pruning import TABLE_TIMES, TableTimes
+from collector.ledger.tables import blocks, cursors, frames, streams
 from core.delivery.frames import Lane
 from core.delivery.holdings import FrameState
 from core.delivery.ranges import Ranges
 from core.timeline import HALF_HOUR_MS, Interval
 
 _MOST_FRAMES = 5_000
+_MOST_BLOCKS = 50
 
 
 class Stretch(NamedTuple):
@@ -62,25 +65,17 @@ def stretches_after(connection: Connection, number: int, readings: int) -> tuple
         The number of the last frame looked at (the position given, if there is none), and one stretch per
         point table.
     """
-    columns = (frames.c.number, frames.c.n, streams.c.lane, frames.c.state, frames.c.point_table)
-    following = (
-        select(*columns, frames.c.first_ms, frames.c.last_ms)
-        .join(streams)
-        .where(frames.c.number > number)
-        .order_by(frames.c.number)
-        .limit(_MOST_FRAMES)
-    )
     touched: dict[str, Ranges] = {}
     times_ms: dict[str, list[int]] = {}
-    for row in connection.execute(following):
-        number = row.number
-        if row.lane == Lane.REGISTERS and row.state == FrameState.HELD and row.first_ms is not None:
-            cells = touched.setdefault(row.point_table, Ranges())
-            cells.add(row.first_ms // HALF_HOUR_MS, row.last_ms // HALF_HOUR_MS + 1)
-            times_ms.setdefault(row.point_table, []).extend((row.first_ms, row.last_ms))
-            readings -= row.n
-            if readings <= 0:
-                break
+    for at, brought, table_times in _after(connection, number):
+        number = at
+        for table, first_ms, last_ms in table_times:
+            cells = touched.setdefault(table, Ranges())
+            cells.add(first_ms // HALF_HOUR_MS, last_ms // HALF_HOUR_MS + 1)
+            times_ms.setdefault(table, []).extend((first_ms, last_ms))
+        readings -= brought if table_times else 0
+        if readings <= 0:
+            break
     return number, tuple(
         Stretch(
             table,
@@ -90,3 +85,48 @@ def stretches_after(connection: Connection, number: int, readings: int) -> tuple
         )
         for table, cells in touched.items()
     )
+
+
+def _after(connection: Connection, number: int) -> Sequence[tuple[int, int, tuple[TableTimes, ...]]]:
+    """Return number, readings, and the times that point tables explain, of the next frames and blocks."""
+    found: list[tuple[int, int, tuple[TableTimes, ...]]] = []
+    after = {"number": number}
+    some_frames = connection.execute(_FRAMES, after).all()
+    for frame in some_frames:
+        held = frame.lane == Lane.REGISTERS and frame.state == FrameState.HELD and frame.first_ms is not None
+        times = ((frame.point_table, frame.first_ms, frame.last_ms),) if held else ()
+        found.append((frame.number, frame.n, times))
+    some_blocks = connection.execute(_BLOCKS, after).all()
+    for block in some_blocks:
+        times = TABLE_TIMES.validate_json(block.point_tables) if block.lane == Lane.REGISTERS else ()
+        found.append((block.number, block.readings, times))
+    # Beyond the last of a list that is not whole there may be others before what the other list has.
+    ends = [some_frames[-1].number] if len(some_frames) == _MOST_FRAMES else []
+    ends += [some_blocks[-1].number] if len(some_blocks) == _MOST_BLOCKS else []
+    end = min(ends, default=None)
+    return sorted(each for each in found if end is None or each[0] <= end)
+
+
+_FRAMES = (
+    select(
+        frames.c.number,
+        frames.c.n,
+        streams.c.lane,
+        frames.c.state,
+        frames.c.point_table,
+        frames.c.first_ms,
+        frames.c.last_ms,
+    )
+    .join(streams)
+    .where(frames.c.number > bindparam("number"))
+    .order_by(frames.c.number)
+    .limit(_MOST_FRAMES)
+)
+# A block stands where the last of its frames stood: so also a projection that begins anew sees it.
+_BLOCKS = (
+    select(blocks.c.number, blocks.c.readings, streams.c.lane, blocks.c.point_tables)
+    .join(streams)
+    .where(blocks.c.number > bindparam("number"))
+    .order_by(blocks.c.number)
+    .limit(_MOST_BLOCKS)
+)

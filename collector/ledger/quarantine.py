@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
+from collector.ledger import engines
 from collector.ledger.tables import quarantine as table
 
 KEPT_BYTES = 65_536
@@ -44,6 +45,7 @@ def set_aside(connection: Connection, *, source: str, reason: str, raw: bytes, t
     bool
         Whether it came for the first time.
     """
+    source, reason = engines.plain(source), engines.plain(reason)
     digest = hashlib.sha256(source.encode() + b"\0" + raw).hexdigest()
     if connection.execute(_AGAIN, {"known": digest}).rowcount:
         return False

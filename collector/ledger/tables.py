@@ -27,18 +27,20 @@ _UNDECODED = "state = 'undecoded'"
 
 # SQLite numbers rows by itself only where the key is declared INTEGER.
 _Number = BigInteger().with_variant(Integer(), "sqlite")
+# One order of texts everywhere, whatever language a server is set to.
+_Text = Text().with_variant(Text(collation="C"), "postgresql")
 
 identity = Table(
     "identity",
     metadata,
-    Column("key", Text, primary_key=True),
-    Column("value", Text, nullable=False),
+    Column("key", _Text, primary_key=True),
+    Column("value", _Text, nullable=False),
 )
 
 cells = Table(
     "cells",
     metadata,
-    Column("point", Text, primary_key=True),
+    Column("point", _Text, primary_key=True),
     Column("start_ms", BigInteger, primary_key=True),
     Column("data", LargeBinary, nullable=False),
     sqlite_with_rowid=False,
@@ -47,8 +49,8 @@ cells = Table(
 point_tables = Table(
     "point_tables",
     metadata,
-    Column("digest", Text, primary_key=True),
-    Column("text", Text, nullable=False),
+    Column("digest", _Text, primary_key=True),
+    Column("text", _Text, nullable=False),
 )
 
 streams = Table(
@@ -56,17 +58,20 @@ streams = Table(
     metadata,
     # In the order in which epochs were first heard.
     Column("number", _Number, primary_key=True),
-    Column("site", Text, nullable=False),
-    Column("agent", Text, nullable=False),
-    Column("lane", Text, nullable=False),
-    Column("epoch", Text, nullable=False, index=True),
+    Column("site", _Text, nullable=False),
+    Column("agent", _Text, nullable=False),
+    Column("lane", _Text, nullable=False),
+    Column("epoch", _Text, nullable=False, index=True),
     # The largest end that anything has told; the rest is the agent's epoch table.
     Column("frames", BigInteger, nullable=False),
     Column("readings", BigInteger, nullable=False),
     Column("linked", Boolean, nullable=False),
-    Column("prev", Text),
+    Column("prev", _Text),
     Column("clean", Boolean, nullable=False),
     Column("finished", Boolean, nullable=False),
+    # How far the newest inventory has judged it.
+    Column("judged_frames", BigInteger, nullable=False, server_default="0"),
+    Column("judged_readings", BigInteger, nullable=False, server_default="0"),
     UniqueConstraint("agent", "lane", "epoch"),
 )
 
@@ -79,31 +84,64 @@ frames = Table(
     Column("idx", BigInteger, nullable=False),
     Column("n", BigInteger, nullable=False),
     Column("id", LargeBinary, nullable=False, unique=True),
-    Column("state", Text, nullable=False),
-    Column("point_table", Text, nullable=False),
+    Column("state", _Text, nullable=False),
+    Column("point_table", _Text, nullable=False),
     # First and last time of its readings; null while it has none.
     Column("first_ms", BigInteger),
     Column("last_ms", BigInteger),
-    # The raw frame, and why it is kept so, while it is undecoded or quarantined.
-    Column("payload", Text),
-    Column("reason", Text),
+    # The frame's payload, and why it is kept so, while it is undecoded or quarantined.
+    Column("raw", LargeBinary),
+    Column("reason", _Text),
+    # The run of its machine whose anchor it waits for; empty where it waits for its table alone, or not.
+    Column("boot", _Text, nullable=False, server_default=""),
     Index("frames_by_place", "stream", "idx"),
     Index(
-        "frames_undecoded", "point_table", sqlite_where=text(_UNDECODED), postgresql_where=text(_UNDECODED)
+        "frames_undecoded",
+        "boot",
+        "point_table",
+        sqlite_where=text(_UNDECODED),
+        postgresql_where=text(_UNDECODED),
     ),
     sqlite_autoincrement=True,  # a number is never given twice, also when its frame is decoded late
+)
+
+blocks = Table(
+    "blocks",
+    metadata,
+    # Frames that no agent keeps any more: their ids as one digest, and what is asked of them still.
+    Column("stream", _Number, ForeignKey("streams.number"), primary_key=True),
+    Column("first", BigInteger, primary_key=True),
+    Column("frames", BigInteger, nullable=False),
+    Column("readings", BigInteger, nullable=False),
+    Column("state", _Text, nullable=False),
+    Column("digest", _Text, nullable=False),
+    Column("from_ms", BigInteger),
+    Column("to_ms", BigInteger),
+    # Largest number of its frames, and their point tables, each with its first and last time, as JSON.
+    Column("number", _Number, nullable=False, index=True),
+    Column("point_tables", _Text, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 lanes = Table(
     "lanes",
     metadata,
-    Column("agent", Text, primary_key=True),
-    Column("lane", Text, primary_key=True),
-    Column("process", Text),
+    Column("agent", _Text, primary_key=True),
+    Column("lane", _Text, primary_key=True),
+    Column("process", _Text),
     Column("sequence", BigInteger, nullable=False),
-    Column("listed", Text, nullable=False),
-    Column("listed_frames", BigInteger, nullable=False),
+    Column("listed", _Text, nullable=False),
     Column("total_readings", BigInteger, nullable=False),
+    # A newer inventory of which parts are missing.
+    Column("arriving", _Text),
+)
+
+anchors = Table(
+    "anchors",
+    metadata,
+    Column("agent", _Text, primary_key=True),
+    Column("boot", _Text, primary_key=True),
+    Column("start_ms", BigInteger, nullable=False),
 )
 
 gone = Table(
@@ -113,9 +151,9 @@ gone = Table(
     Column("first", BigInteger, primary_key=True),
     Column("frames", BigInteger, primary_key=True),
     Column("readings", BigInteger, primary_key=True),
-    Column("reason", Text, primary_key=True),
+    Column("reason", _Text, primary_key=True),
     # Empty where damage made the ids unknown.
-    Column("digest", Text, primary_key=True),
+    Column("digest", _Text, primary_key=True),
     Column("from_ms", BigInteger),
     Column("to_ms", BigInteger),
 )
@@ -123,10 +161,10 @@ gone = Table(
 quarantine = Table(
     "quarantine",
     metadata,
-    Column("digest", Text, primary_key=True),
+    Column("digest", _Text, primary_key=True),
     Column("time_ms", BigInteger, nullable=False),
-    Column("source", Text, nullable=False),
-    Column("reason", Text, nullable=False),
+    Column("source", _Text, nullable=False),
+    Column("reason", _Text, nullable=False),
     Column("raw", LargeBinary, nullable=False),
     Column("times", BigInteger, nullable=False),
 )
@@ -134,44 +172,44 @@ quarantine = Table(
 events = Table(
     "events",
     metadata,
-    Column("digest", Text, primary_key=True),
+    Column("digest", _Text, primary_key=True),
     Column("time_ms", BigInteger, nullable=False),
-    Column("agent", Text, nullable=False),
-    Column("lane", Text, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("text", Text, nullable=False),
+    Column("agent", _Text, nullable=False),
+    Column("lane", _Text, nullable=False),
+    Column("kind", _Text, nullable=False),
+    Column("text", _Text, nullable=False),
 )
 
 cursors = Table(
     "cursors",
     metadata,
-    Column("name", Text, primary_key=True),
+    Column("name", _Text, primary_key=True),
     Column("position", BigInteger, nullable=False),
 )
 
 fuel_lines = Table(
     "fuel_lines",
     metadata,
-    Column("id", Text, primary_key=True),
-    Column("site", Text, nullable=False),
-    Column("process", Text, nullable=False),
-    Column("fuel", Text, nullable=False),
-    Column("date", Text, nullable=False, index=True),
-    Column("quantity", Text, nullable=False),
-    Column("unit", Text, nullable=False),
-    Column("document", Text, nullable=False),
-    Column("source", Text, nullable=False),
+    Column("id", _Text, primary_key=True),
+    Column("site", _Text, nullable=False),
+    Column("process", _Text, nullable=False),
+    Column("fuel", _Text, nullable=False),
+    Column("date", _Text, nullable=False, index=True),
+    Column("quantity", _Text, nullable=False),
+    Column("unit", _Text, nullable=False),
+    Column("document", _Text, nullable=False),
+    Column("source", _Text, nullable=False),
 )
 
 production_lines = Table(
     "production_lines",
     metadata,
-    Column("id", Text, primary_key=True),
-    Column("site", Text, nullable=False),
-    Column("product", Text, nullable=False),
-    Column("month", Text, nullable=False, index=True),
-    Column("quantity", Text, nullable=False),
-    Column("unit", Text, nullable=False),
-    Column("document", Text, nullable=False),
-    Column("source", Text, nullable=False),
+    Column("id", _Text, primary_key=True),
+    Column("site", _Text, nullable=False),
+    Column("product", _Text, nullable=False),
+    Column("month", _Text, nullable=False, index=True),
+    Column("quantity", _Text, nullable=False),
+    Column("unit", _Text, nullable=False),
+    Column("document", _Text, nullable=False),
+    Column("source", _Text, nullable=False),
 )

@@ -128,6 +128,6 @@ def folder_with(path: Path, hq: str = HQ) -> Path:
 
 
 def contents(ledger: Ledger) -> Iterable[object]:
-    """Everything that the cells' table holds, in the table's own order."""
+    """Everything that the cells' table holds."""
     with ledger.reading() as connection:
-        return list(connection.exec_driver_sql("SELECT * FROM cells"))
+        return list(connection.exec_driver_sql("SELECT * FROM cells ORDER BY point, start_ms"))

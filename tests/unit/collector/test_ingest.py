@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from collector.door import Door
 from collector.inbox import Inbox
 from collector.ingest import Ingest
 from collector.ledger import Ledger
@@ -65,6 +66,7 @@ class Room:
             publish=self.publish,
             committed=lambda: None,
             ledger_lost=self.lose,
+            door=Door({SITE}, lambda: T0),
             linger_s=0,
         )
 
@@ -165,7 +167,7 @@ async def test_a_store_that_is_down_holds_up_samples_and_nothing_else(
 async def test_nothing_is_answered_while_the_ledger_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("collector.ledger.database._BUSY_TIMEOUT_S", 0.02)
+    monkeypatch.setattr("collector.ledger.engines.BUSY_TIMEOUT_S", 0.02)
     monkeypatch.setattr("collector.trouble._FIRST_PAUSE_S", 0.01)
     async with room(tmp_path) as here:
         other = sqlite3.connect(tmp_path / "ledger.sqlite", isolation_level=None)

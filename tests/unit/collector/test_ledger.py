@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import tempfile
-from collections.abc import Iterator
 from datetime import date
 from fractions import Fraction
 from pathlib import Path
@@ -13,7 +11,7 @@ from random import Random
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from collector.ledger import Ledger, cells
@@ -24,6 +22,7 @@ from core.metering.cells import cells_of
 from core.metering.quantities import Unit
 from core.metering.readings import Reading
 from core.timeline import HALF_HOUR_MS, Interval
+from tests.unit.collector.conftest import NewPlace
 from tests.unit.collector.material import (
     POINT,
     T0,
@@ -39,38 +38,30 @@ from tests.unit.collector.material import (
 )
 
 
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    opened = Ledger.open(tmp_path, create=True)
-    yield opened
-    opened.close()
-
-
-def in_order(*batches: list[tuple[str, bytes]]) -> list[object]:
+def in_order(place: Path | str, *batches: list[tuple[str, bytes]]) -> list[object]:
     """The cells and counts of a ledger that hears these batches."""
-    with tempfile.TemporaryDirectory() as folder:
-        ledger = Ledger.open(Path(folder), create=True)
-        for batch in batches:
-            commit(ledger, *batch)
-        found: list[object] = [*contents(ledger), *ledger.counts()]
-        ledger.close()
-        return found
+    ledger = Ledger.open(place, create=True)
+    for batch in batches:
+        commit(ledger, *batch)
+    found: list[object] = [*contents(ledger), *ledger.counts()]
+    ledger.close()
+    return found
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32), pieces=st.integers(1, 6))
-def test_no_order_and_no_repetition_leaves_a_trace(seed: int, pieces: int) -> None:
+def test_no_order_and_no_repetition_leaves_a_trace(new_place: NewPlace, seed: int, pieces: int) -> None:
     random = Random(seed)
     frames = [frame(i, minutes(i * 7, 7)) for i in range(12)]
     frames.append(frame(12, [taken(T0, 999), taken(T0, 1000, quality=1), taken(T0 + 5, None, quality=2)]))
     messages = [data(each) for each in frames] + [head(13, 87)]
-    plain = in_order([table(), *messages])
+    plain = in_order(new_place(), [table(), *messages])
     shuffled = messages + random.choices(messages, k=5)
     random.shuffle(shuffled)
     cuts = sorted(random.randrange(len(shuffled)) for _ in range(pieces))
     batches = [shuffled[a:b] for a, b in zip([0, *cuts], [*cuts, len(shuffled)], strict=True)]
     batches.insert(random.randrange(len(batches) + 1), [table()])
-    assert in_order(*batches) == plain
+    assert in_order(new_place(), *batches) == plain
 
 
 def test_readings_come_back_as_they_were_taken(ledger: Ledger) -> None:
@@ -117,20 +108,22 @@ def test_the_tables_are_what_the_migrations_make(ledger: Ledger) -> None:
 
 def test_a_commit_is_on_the_disk(ledger: Ledger) -> None:
     with ledger.writing() as connection:
+        if connection.dialect.name == "postgresql":
+            assert connection.exec_driver_sql("SHOW synchronous_commit").scalar() == "on"
+            return
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2  # FULL
 
 
-def test_the_id_is_made_once(tmp_path: Path) -> None:
-    ids = []
+def test_the_id_is_made_once(new_place: NewPlace) -> None:
+    ids, place = [], new_place()
     for _ in range(2):
-        ledger = Ledger.open(tmp_path, create=True)
+        ledger = Ledger.open(place, create=True)
         ids.append(ledger.id)
         ledger.close()
     assert ids[0] == ids[1]
     assert len(ids[0]) == 32
-    (tmp_path / "other").mkdir()
-    other = Ledger.open(tmp_path / "other", create=True)
+    other = Ledger.open(new_place(), create=True)
     assert other.id != ids[0]
     other.close()
 
@@ -158,17 +151,15 @@ def test_a_foreign_file_is_refused(tmp_path: Path) -> None:
     assert caught.value.evidence
 
 
-def test_a_newer_ledger_is_refused(tmp_path: Path) -> None:
-    Ledger.open(tmp_path, create=True).close()
-    with sqlite3.connect(tmp_path / "ledger.sqlite") as database:
-        database.execute("UPDATE alembic_version SET version_num = '9999'")
-    database.close()
+def test_a_newer_ledger_is_refused(place: Path | str, ledger: Ledger) -> None:
+    with ledger.writing() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(OutsideError, match="newer release"):
-        Ledger.open(tmp_path)
+        Ledger.open(place)
 
 
 def test_a_locked_ledger_may_answer_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("collector.ledger.database._BUSY_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("collector.ledger.engines.BUSY_TIMEOUT_S", 0.05)
     ledger = Ledger.open(tmp_path, create=True)
     other = sqlite3.connect(tmp_path / "ledger.sqlite", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
