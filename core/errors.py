@@ -100,6 +100,7 @@ class OutsideError(SeirenError):
 
 
 class Unreachable(OutsideError):
-    """A peer does not answer now and may answer later."""
+    """A peer does not answer now and may answer later; `retry_after_s`: how long it asks to be left alone."""
 
     retryable = True
+    retry_after_s: float = 0.0

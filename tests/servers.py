@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 import socket
 import subprocess
@@ -168,6 +170,23 @@ class InfluxServer(ServerProcess):
         found = httpx.get(f"{self.url}/api/v2/orgs", params={"org": self.org}, headers=headers)
         self._post("buckets", name=name, orgID=found.raise_for_status().json()["orgs"][0]["id"])
         return name
+
+    def flux(self, query: str) -> list[dict[str, str]]:
+        """Return the rows of a query's tables, one after the other."""
+        headers = {"Authorization": f"Token {self.token}", "Content-Type": "application/vnd.flux"}
+        params = {"org": self.org}
+        answer = httpx.post(
+            f"{self.url}/api/v2/query", params=params, content=query, headers=headers, timeout=60
+        )
+        assert answer.status_code == httpx.codes.OK, answer.text
+        rows: list[dict[str, str]] = []
+        header: list[str] = []
+        for record in csv.reader(io.StringIO(answer.text)):
+            if "table" in record:  # each table begins with its header
+                header = record
+            elif record:
+                rows.append(dict(zip(header, record, strict=True)))
+        return rows
 
     def _post(self, path: str, **body: str) -> None:
         headers = {"Authorization": f"Token {self.token}"}

@@ -6,13 +6,15 @@ from pathlib import Path
 
 from collector.stores.base import ReadingStore
 from collector.stores.sqlite import SqliteStore
-from config import hq
+from config import stores
 from core.errors import ConfigError
 
 READINGS_FILE = "readings.sqlite"
 
 
-def make_store(settings: hq.SqliteStore | hq.InfluxStore, folder: Path) -> ReadingStore:
+def make_store(
+    settings: stores.SqliteStore | stores.InfluxStore | stores.InfluxOneStore, folder: Path
+) -> ReadingStore:
     """Return the reading store that a configuration asks for, not opened yet.
 
     Parameters
@@ -23,27 +25,36 @@ def make_store(settings: hq.SqliteStore | hq.InfluxStore, folder: Path) -> Readi
     Raises
     ------
     ConfigError
-        The token's file cannot be read or is empty.
+        The file of its secret cannot be read or is empty.
     """
-    if isinstance(settings, hq.SqliteStore):
+    if isinstance(settings, stores.SqliteStore):
         return SqliteStore(folder / READINGS_FILE)
-    from collector.stores.influxdb import InfluxStore  # slow to import, and many never need it
+    # Slow to import, and many never need them.
+    if isinstance(settings, stores.InfluxOneStore):
+        from collector.stores.influxdb1 import InfluxOneStore
 
-    return InfluxStore(
-        url=settings.url, org=settings.org, bucket=settings.bucket, token=_token(folder / settings.token_file)
-    )
+        return InfluxOneStore(
+            url=settings.url,
+            database=settings.database,
+            username=settings.username or "",
+            password=_secret(settings.password_file, "password_file") if settings.password_file else "",
+        )
+    from collector.stores.influxdb import InfluxStore
+
+    token = _secret(folder / settings.token_file, "token_file")
+    return InfluxStore(url=settings.url, org=settings.org, bucket=settings.bucket, token=token)
 
 
-def _token(path: Path) -> str:
+def _secret(path: Path, key: str) -> str:
     try:
-        token = path.read_text(encoding="ascii").strip()
+        secret = path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
-            "the InfluxDB's token cannot be read",
+            "the InfluxDB's secret cannot be read",
             where=str(path),
-            evidence=str(error),
-            next="see token_file in hq.yaml",
+            evidence=str(error) if isinstance(error, OSError) else "it is not ASCII",
+            next=f"see {key} in hq.yaml",
         ) from error
-    if not token:
-        raise ConfigError("the file of the InfluxDB's token is empty", where=str(path))
-    return token
+    if not secret:
+        raise ConfigError("the file of the InfluxDB's secret is empty", where=str(path))
+    return secret

@@ -6,9 +6,13 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
+from core.errors import OutsideError
 from core.timeline import Interval
+
+MIN_RETENTION_DAYS = 100
+"""An agent may deliver registers after an outage of 90 days [days]; a store keeps its readings for longer."""
 
 
 class StoreRow(NamedTuple):
@@ -35,24 +39,115 @@ class StoreRow(NamedTuple):
     quality: int
 
 
+class EnergyRow(NamedTuple):
+    """The energy of one meter on record in one half-hour; the key is (point, start).
+
+    Parameters
+    ----------
+    point
+        Point id of the meter's register.
+    time_ms
+        Start of the half-hour [ms since 1970 UTC].
+    wh, unproven_wh
+        Energy, and the provable bound on what it may be off [Wh]; None where it is missing.
+    origin
+        Where the value comes from: measured, interpolated, or missing.
+    site, parent
+        The meter's site, and the meter above it; empty where there is none.
+    """
+
+    point: str
+    time_ms: int
+    wh: int | None
+    unproven_wh: int | None
+    origin: str
+    site: str
+    parent: str
+
+
+class DeliveryRow(NamedTuple):
+    """The count of one lane of one agent at one instant; the key is (agent, lane, time).
+
+    Parameters
+    ----------
+    agent, lane
+        Whose readings were counted.
+    time_ms
+        When they were counted [ms since 1970 UTC].
+    taken, stored, quarantined, lost, waiting, owed
+        Readings, as ``seiren count`` tells them [1].
+    age_ms
+        How old the newest reading in the ledger was [ms]; None before the first.
+    """
+
+    agent: str
+    lane: str
+    time_ms: int
+    taken: int
+    stored: int
+    quarantined: int
+    lost: int
+    waiting: int
+    owed: int
+    age_ms: int | None
+
+
+Row: TypeAlias = StoreRow | EnergyRow | DeliveryRow
+Rows: TypeAlias = Sequence[StoreRow] | Sequence[EnergyRow] | Sequence[DeliveryRow]
+"""Rows of one kind."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rejection:
     """A row that the engine will never take, and its reason."""
 
-    row: StoreRow
+    row: Row
     reason: str
+
+    @property
+    def of(self) -> str:
+        """The point, or the agent, whose row it is."""
+        return self.row[0]
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of the rows of one write; every row is in exactly one of the two."""
+    """What became of the rows of one write; every row is in exactly one of the three.
+
+    Parameters
+    ----------
+    accepted
+        How many rows are durable now [1].
+    rejected
+        Those that the engine will never take.
+    retry
+        Those of which nothing is known: to be written again.
+    trouble
+        Why there are such.
+    """
 
     accepted: int
     rejected: tuple[Rejection, ...] = ()
+    retry: Rows = ()
+    trouble: OutsideError | None = None
+
+    def settled(self) -> tuple[Rejection, ...]:
+        """Return what was rejected, where nothing is left to be written again.
+
+        Raises
+        ------
+        Unreachable
+            The store does not answer or is overloaded; `retry_after_s` is how long it asks to be left alone.
+        OutsideError
+            It refuses everything for a reason that a person must mend.
+        """
+        if self.trouble is not None:
+            raise self.trouble
+        return self.rejected
 
 
 def split_writable(rows: Iterable[StoreRow]) -> tuple[list[StoreRow], list[Rejection]]:
-    """Part rows from those that no engine can keep: a value that is not finite."""
+    """Part readings from those that no engine can keep: a value that is not finite."""
     writable: list[StoreRow] = []
     rejected: list[Rejection] = []
     for row in rows:
@@ -64,11 +159,15 @@ def split_writable(rows: Iterable[StoreRow]) -> tuple[list[StoreRow], list[Rejec
 
 
 class ReadingStore(Protocol):
-    """A store of readings. A row with the same key replaces the one before it."""
+    """A store of readings, half-hours and counts. A row with the same key replaces the one before it."""
 
     @property
     def identity(self) -> str:
         """Name of this very store; a projection's position belongs to it."""
+
+    @property
+    def retention_ms(self) -> int | None:
+        """How long it keeps readings [ms], None for ever; known once it is open."""
 
     async def open(self) -> None:
         """Connect, and refuse a store that cannot keep readings.
@@ -83,22 +182,14 @@ class ReadingStore(Protocol):
             It refuses to work: credentials, permissions, a foreign file.
         """
 
-    async def write(self, rows: Sequence[StoreRow]) -> Outcome:
-        """Write rows; what was accepted is durable when this returns.
+    async def write(self, rows: Rows) -> Outcome:
+        """Write rows of one kind; what was accepted is durable when this returns.
 
-        Writing the same rows again changes nothing. After an exception nothing is known
-        about the rows, and all of them are to be written again.
-
-        Raises
-        ------
-        Unreachable
-            The store does not answer or is overloaded.
-        OutsideError
-            It refuses the whole request for a reason that a person must mend.
+        Writing the same rows again changes nothing.
         """
 
     async def read(self, point: str, interval: Interval) -> tuple[StoreRow, ...]:
-        """Return the rows of one point with ``start <= time < end``, in time order.
+        """Return the readings of one point with ``start <= time < end``, in time order.
 
         Raises
         ------

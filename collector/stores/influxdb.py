@@ -1,85 +1,53 @@
-"""InfluxDB 2 as a reading store.
-
-Measurement ``reading``, tags ``meter`` and ``quantity``, precision milliseconds, fields:
-
-=============== ======== ===========================================================
-``quality``     integer  0 good, 1 uncertain, 2 bad
-``value``       float    the reading in its point's unit; absent where it is bad
-``count``       integer  what the register held, up to 64 bits signed
-``count_text``  string   the same where an integer field cannot hold it exactly
-=============== ======== ===========================================================
-
-One line that the engine cannot parse refuses a whole request, and a field of another type or a time
-outside the retention comes as 400, 422 or 500. So a refusal is known by its text, the request is halved
-until the line stands alone, and the others are written.
-"""
+"""InfluxDB 2 as a reading store: one bucket, written by line protocol and read by Flux."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Awaitable, Sequence
+import json
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, TypeVar
+from urllib.parse import urlencode
 
-import aiohttp
-from influxdb_client.client.exceptions import InfluxDBError
-from influxdb_client.client.influxdb_client_async import InfluxDBClientAsync
-from influxdb_client.domain.dialect import Dialect
-from influxdb_client.domain.write_precision import WritePrecision
-from influxdb_client.service.buckets_service import BucketsService
-
-from collector.stores.base import Outcome, Rejection, StoreRow, split_writable
-from core.errors import ConfigError, OutsideError, Unreachable
+from collector.stores.base import MIN_RETENTION_DAYS, Outcome, Rows, StoreRow
+from collector.stores.http import LineHttp, Words
+from core.errors import ConfigError
 from core.timeline import Interval
-
-_T = TypeVar("_T")
-
-# An agent delivers registers for up to 90 days of outage; a shorter retention would refuse what comes late.
-MIN_RETENTION_DAYS = 100
-
-_LINES_PER_REQUEST = 5_000
-_TIMEOUT_MS = 30_000
-_PRECISION: Any = WritePrecision.MS  # the library calls its own type what is a text
-_INT64 = range(-(2**63), 2**63)
-_TAG_ESCAPES = str.maketrans({",": r"\,", "=": r"\=", " ": r"\ "})
-
-# What InfluxDB says of lines that it will never take, whatever the status.
-_LINE_REFUSALS = (
-    "partial write",
-    "unable to parse",
-    "field type conflict",
-    "retention policy",
-    "time outside range",
-    "max key size exceeded",
-)
-
-
-class _LineError(Exception):
-    """The engine refuses at least one line of the request for good."""
 
 
 class InfluxStore:
     """Readings in one bucket of an InfluxDB 2."""
 
     def __init__(self, *, url: str, org: str, bucket: str, token: str) -> None:
-        self._url = url
+        self._url = url.rstrip("/")
         self._org = org
         self._bucket = bucket
-        self._token = token
-        self._client: InfluxDBClientAsync | None = None
-        self._prefixes: dict[str, str] = {}
+        self._where = f"{self._url} org {org} bucket {bucket}"
+        self._http = LineHttp(
+            url,
+            f"/api/v2/write?{urlencode({'org': org, 'bucket': bucket, 'precision': 'ms'})}",
+            {"Authorization": f"Token {token}"},
+            Words(
+                engine="InfluxDB",
+                where=self._where,
+                alive=f"curl -sS {self._url}/health",
+                rights="look at the token in token_file and at `influx bucket list`",
+            ),
+        )
+        self._retention: timedelta | None = None
 
     @property
     def identity(self) -> str:
         return f"influxdb:{self._url}/{self._org}/{self._bucket}"
 
+    @property
+    def retention_ms(self) -> int | None:
+        return None if self._retention is None else self._retention // _MILLISECOND
+
     async def open(self) -> None:
-        buckets = BucketsService(self._opened().api_client)  # type: ignore[no-untyped-call]  # generated code
-        request = buckets.get_buckets_async(name=self._bucket)  # type: ignore[no-untyped-call]  # generated
-        found: Any = await self._ask(request)
-        if not found.buckets:
+        query = urlencode({"name": self._bucket})
+        found = json.loads((await self._http.ask("GET", f"/api/v2/buckets?{query}")).text)["buckets"]
+        if not found:
             raise ConfigError(
                 f"the InfluxDB has no bucket {self._bucket!r}",
                 where=self._where,
@@ -87,29 +55,19 @@ class InfluxStore:
                 cause="the bucket was not made, or the token may not read it",
                 next=f"influx bucket create --org {self._org} --name {self._bucket} --retention 0",
             )
-        for rule in found.buckets[0].retention_rules:
-            kept = timedelta(seconds=rule.every_seconds)
-            if kept and kept < timedelta(days=MIN_RETENTION_DAYS):
-                raise ConfigError(
-                    f"the bucket {self._bucket!r} forgets readings before late ones can arrive",
-                    where=self._where,
-                    evidence=f"retention {kept}, at least {MIN_RETENTION_DAYS} days are needed",
-                    cause="an agent may deliver after an outage of 90 days",
-                    next=f"influx bucket update --id {found.buckets[0].id} --retention 0",
-                )
+        kept = [timedelta(seconds=rule["everySeconds"]) for rule in found[0]["retentionRules"]]
+        self._retention = min((each for each in kept if each), default=None)
+        if self._retention is not None and self._retention < timedelta(days=MIN_RETENTION_DAYS):
+            raise ConfigError(
+                f"the bucket {self._bucket!r} forgets readings before late ones can arrive",
+                where=self._where,
+                evidence=f"retention {self._retention}, at least {MIN_RETENTION_DAYS} days are needed",
+                cause="an agent may deliver after an outage of 90 days",
+                next=f"influx bucket update --id {found[0]['id']} --retention 0",
+            )
 
-    async def write(self, rows: Sequence[StoreRow]) -> Outcome:
-        writable, rejected = split_writable(rows)
-        lines: list[tuple[StoreRow, str]] = []
-        for row in writable:
-            line = self._line(row)
-            if line is None:
-                rejected.append(Rejection(row, "line protocol cannot express the name of this point"))
-            else:
-                lines.append((row, line))
-        for start in range(0, len(lines), _LINES_PER_REQUEST):
-            rejected += await self._write(lines[start : start + _LINES_PER_REQUEST])
-        return Outcome(accepted=len(rows) - len(rejected), rejected=tuple(rejected))
+    async def write(self, rows: Rows) -> Outcome:
+        return await self._http.write(rows)
 
     async def read(self, point: str, interval: Interval) -> tuple[StoreRow, ...]:
         meter, _, quantity = point.partition(".")
@@ -120,97 +78,12 @@ class InfluxStore:
             f" and r.meter == {_flux(meter)} and r.quantity == {_flux(quantity)})"
             ' |> keep(columns: ["_time", "_field", "_value"])'
         )
-        dialect = Dialect(header=True, annotations=[])  # type: ignore[no-untyped-call]  # generated code
-        answer = await self._ask(self._opened().query_api().query_raw(query, dialect=dialect))
-        return _rows(point, answer)
+        asked = {"query": query, "dialect": {"header": True, "annotations": []}}
+        path = f"/api/v2/query?{urlencode({'org': self._org})}"
+        return _rows(point, (await self._http.ask("POST", path, asked)).text)
 
     async def close(self) -> None:
-        if self._client is not None:
-            await self._client.close()  # type: ignore[no-untyped-call]  # the library leaves it untyped
-            self._client = None
-
-    @property
-    def _where(self) -> str:
-        return f"{self._url} org {self._org} bucket {self._bucket}"
-
-    def _opened(self) -> InfluxDBClientAsync:
-        if self._client is None:
-            self._client = InfluxDBClientAsync(
-                url=self._url, token=self._token, org=self._org, timeout=_TIMEOUT_MS, enable_gzip=True
-            )
-        return self._client
-
-    async def _write(self, lines: list[tuple[StoreRow, str]]) -> list[Rejection]:
-        """Write lines, halving what is refused until each refused line stands alone."""
-        body = "\n".join([line for _, line in lines])
-        request = self._opened().write_api().write(self._bucket, record=body, write_precision=_PRECISION)
-        try:
-            await self._ask(request)
-        except _LineError as refusal:
-            if len(lines) == 1:
-                return [Rejection(lines[0][0], str(refusal))]
-            middle = len(lines) // 2
-            return await self._write(lines[:middle]) + await self._write(lines[middle:])
-        return []
-
-    async def _ask(self, request: Awaitable[_T]) -> _T:
-        """Await a request; the one place where foreign exceptions become our own."""
-        try:
-            return await request
-        except InfluxDBError as error:
-            raise self._refusal(error) from error
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Unreachable(
-                "the InfluxDB does not answer",
-                where=self._where,
-                evidence=f"{type(error).__name__}: {error}",
-                cause="it is stopped, overloaded, or the address is wrong",
-                next=f"curl -sS {self._url}/health",
-            ) from error
-
-    def _refusal(self, error: InfluxDBError) -> Exception:
-        status = getattr(error, "status", None)
-        text = str(error.message)
-        if status == 413 or any(known in text for known in _LINE_REFUSALS):
-            return _LineError(f"{status} {text}")
-        evidence = f"HTTP {status}: {text}"
-        if status == 429 or status is None or status >= 500:
-            return Unreachable(
-                "the InfluxDB cannot take readings now",
-                where=self._where,
-                evidence=evidence,
-                cause="it is overloaded, starting or out of disk",
-                next=f"curl -sS {self._url}/health",
-            )
-        return OutsideError(
-            "the InfluxDB refuses the request",
-            where=self._where,
-            evidence=evidence,
-            cause="the token may not do this, or the bucket or the organisation is gone",
-            next="look at the token in token_file and at `influx bucket list`",
-        )
-
-    def _line(self, row: StoreRow) -> str | None:
-        point, time_ms, count, value, quality = row
-        prefix = self._prefixes.get(point) or self._prefix(point)
-        if not prefix:
-            return None
-        fields = f"quality={quality}i"
-        if value is not None:
-            fields += f",value={value!r}"
-        if count is not None:
-            whole = isinstance(count, int) and count in _INT64
-            fields += f",count={count}i" if whole else f',count_text="{count}"'
-        return f"{prefix}{fields} {time_ms}"
-
-    def _prefix(self, point: str) -> str:
-        """Return measurement and tags of a point; empty when they cannot be written."""
-        meter, _, quantity = point.partition(".")
-        if not meter or not quantity or not point.isprintable() or point.endswith("\\"):
-            return ""
-        tags = f"meter={meter.translate(_TAG_ESCAPES)},quantity={quantity.translate(_TAG_ESCAPES)}"
-        self._prefixes[point] = f"reading,{tags} "
-        return self._prefixes[point]
+        await self._http.close()
 
 
 def _rows(point: str, answer: str) -> tuple[StoreRow, ...]:
@@ -223,20 +96,38 @@ def _rows(point: str, answer: str) -> tuple[StoreRow, ...]:
         elif record:
             cells = dict(zip(header, record, strict=True))
             fields.setdefault(cells["_time"], {})[cells["_field"]] = cells["_value"]
-    return tuple(sorted(_row(point, time, found) for time, found in fields.items()))
+    return tuple(
+        sorted(
+            stored_row(
+                point,
+                (datetime.fromisoformat(time) - _EPOCH) // _MILLISECOND,
+                int(found["quality"]),
+                found.get("value"),
+                found.get("count"),
+                found.get("count_text"),
+            )
+            for time, found in fields.items()
+        )
+    )
 
 
-def _row(point: str, time: str, fields: dict[str, str]) -> StoreRow:
-    time_ms = (datetime.fromisoformat(time) - _EPOCH) // _MILLISECOND
-    quality = int(fields["quality"])
-    if quality == 2:  # fields of an earlier, good row at the same key stay in InfluxDB
+def stored_row(
+    point: str,
+    time_ms: int,
+    quality: int,
+    value: float | str | None,
+    count: int | str | None,
+    count_text: str | None,
+) -> StoreRow:
+    """Return a reading from the fields that an InfluxDB keeps of it."""
+    if quality == 2 or value is None:  # fields of an earlier, good row at the same key stay in InfluxDB
         return StoreRow(point, time_ms, None, None, quality)
-    count: int | Decimal | None = None
-    if "count" in fields:
-        count = int(fields["count"])
-    elif text := fields.get("count_text"):
-        count = int(text) if text.lstrip("-").isdigit() else Decimal(text)
-    return StoreRow(point, time_ms, count, float(fields["value"]), quality)
+    exact: int | Decimal | None = None
+    if count is not None:
+        exact = int(count)
+    elif count_text:
+        exact = int(count_text) if count_text.lstrip("-").isdigit() else Decimal(count_text)
+    return StoreRow(point, time_ms, exact, float(value), quality)
 
 
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")

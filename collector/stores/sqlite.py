@@ -1,16 +1,18 @@
-"""The embedded reading store: one SQLite file that other processes may read."""
+"""The embedded reading store: one SQLite file that other processes of its owner may read."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
-from collector.stores.base import Outcome, StoreRow, split_writable
+from collector.stores.base import EnergyRow, Outcome, Rejection, Rows, StoreRow, split_writable
 from core.errors import OutsideError, Unreachable
 from core.timeline import Interval
 
@@ -30,6 +32,29 @@ CREATE TABLE IF NOT EXISTS readings (
     quality INTEGER NOT NULL,
     PRIMARY KEY (series, time_ms)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS energy_intervals (
+    point TEXT NOT NULL,
+    start_ms INTEGER NOT NULL,
+    wh INTEGER,
+    unproven_wh INTEGER,
+    origin TEXT NOT NULL,
+    site TEXT NOT NULL,
+    parent TEXT NOT NULL,
+    PRIMARY KEY (point, start_ms)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS delivery (
+    agent TEXT NOT NULL,
+    lane TEXT NOT NULL,
+    time_ms INTEGER NOT NULL,
+    taken INTEGER NOT NULL,
+    stored INTEGER NOT NULL,
+    quarantined INTEGER NOT NULL,
+    lost INTEGER NOT NULL,
+    waiting INTEGER NOT NULL,
+    owed INTEGER NOT NULL,
+    age_ms INTEGER,
+    PRIMARY KEY (agent, lane, time_ms)
+) WITHOUT ROWID;
 """
 
 _UPSERT = """
@@ -38,6 +63,9 @@ ON CONFLICT (series, time_ms) DO UPDATE
 SET count = excluded.count, value = excluded.value, quality = excluded.quality
 WHERE count IS NOT excluded.count OR value IS NOT excluded.value OR quality <> excluded.quality
 """
+
+_ENERGY = "INSERT OR REPLACE INTO energy_intervals VALUES (?, ?, ?, ?, ?, ?, ?)"
+_DELIVERY = "INSERT OR REPLACE INTO delivery VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 _INT64 = range(-(2**63), 2**63)
 _BUSY_TIMEOUT_S = 10.0
@@ -58,11 +86,19 @@ class SqliteStore:
     def identity(self) -> str:
         return f"sqlite:{self._path.name}"
 
+    @property
+    def retention_ms(self) -> int | None:
+        return None
+
     async def open(self) -> None:
         await self._in_thread(self._open)
 
-    async def write(self, rows: Sequence[StoreRow]) -> Outcome:
-        return await self._in_thread(lambda: self._write(rows))
+    async def write(self, rows: Rows) -> Outcome:
+        try:
+            rejected = await self._in_thread(lambda: self._write(rows))
+        except OutsideError as trouble:
+            return Outcome(0, retry=rows, trouble=trouble)
+        return Outcome(len(rows) - len(rejected), tuple(rejected))
 
     async def read(self, point: str, interval: Interval) -> tuple[StoreRow, ...]:
         return await self._in_thread(lambda: self._read(point, interval))
@@ -79,6 +115,9 @@ class SqliteStore:
             raise _readable(error, self._path) from error
 
     def _open(self) -> None:
+        with suppress(OSError):  # that it cannot be made, SQLite says as well
+            os.close(os.open(self._path, os.O_CREAT | os.O_WRONLY, 0o600))
+            self._path.chmod(0o600)  # SQLite gives its other files the mode of the first
         database = sqlite3.connect(
             self._path, timeout=self._busy_timeout_s, isolation_level=None, check_same_thread=True
         )
@@ -93,19 +132,24 @@ class SqliteStore:
         assert self._database is not None
         return self._database
 
-    def _write(self, rows: Sequence[StoreRow]) -> Outcome:
-        database = self._opened()
+    def _write(self, rows: Rows) -> list[Rejection]:
+        with _Transaction(database := self._opened()):
+            if not rows or isinstance(rows[0], StoreRow):
+                return self._write_readings(database, cast(Sequence[StoreRow], rows))
+            database.executemany(_ENERGY if isinstance(rows[0], EnergyRow) else _DELIVERY, rows)
+        return []
+
+    def _write_readings(self, database: sqlite3.Connection, rows: Sequence[StoreRow]) -> list[Rejection]:
         writable, rejected = split_writable(rows)
-        with _Transaction(database):
-            series = self._series_of(database, {row[0] for row in writable})
-            database.executemany(
-                _UPSERT,
-                [
-                    (series[point], time_ms, _stored_count(count), value, quality)
-                    for point, time_ms, count, value, quality in writable
-                ],
-            )
-        return Outcome(accepted=len(writable), rejected=tuple(rejected))
+        series = self._series_of(database, {row[0] for row in writable})
+        database.executemany(
+            _UPSERT,
+            [
+                (series[point], time_ms, _stored_count(count), value, quality)
+                for point, time_ms, count, value, quality in writable
+            ],
+        )
+        return rejected
 
     def _series_of(self, database: sqlite3.Connection, points: set[str]) -> dict[str, int]:
         unknown = points - self._series.keys()

@@ -12,6 +12,7 @@ import pytest
 
 from collector.stores.base import StoreRow
 from collector.stores.influxdb import InfluxStore
+from collector.stores.lines import LineWriter
 from core.errors import ConfigError, OutsideError, Unreachable
 from core.timeline import Interval
 from tests.servers import InfluxServer
@@ -45,6 +46,19 @@ def bucket_keeping(server: InfluxServer, days: int) -> str:
     org = found.raise_for_status().json()["orgs"][0]["id"]
     post(server, "buckets", name=name, orgID=org, retentionRules=[rule])
     return name
+
+
+def spoil_line(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    """Let the line of one count be no line."""
+    lines = LineWriter.lines
+    monkeypatch.setattr(
+        LineWriter,
+        "lines",
+        lambda self, rows: [
+            "this is no line" if row.count == count else line
+            for row, line in zip(rows, lines(self, rows), strict=True)
+        ],
+    )
 
 
 @pytest.fixture
@@ -89,10 +103,7 @@ async def test_a_line_beyond_the_retention_costs_itself_only(influxd: InfluxServ
 async def test_a_line_that_cannot_be_parsed_is_found_among_the_good_ones(
     store: InfluxStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    line = InfluxStore._line
-    monkeypatch.setattr(
-        InfluxStore, "_line", lambda self, row: "this is no line" if row.count == 5 else line(self, row)
-    )
+    spoil_line(monkeypatch, 5)
     rows = [row(T0 + i, i) for i in range(20)]
     outcome = await store.write(rows)
     assert [rejection.row for rejection in outcome.rejected] == [rows[5]]
@@ -125,15 +136,15 @@ async def test_a_bucket_that_is_not_there(influxd: InfluxServer) -> None:
     store = open_at(influxd, "no-such-bucket")
     with pytest.raises(ConfigError, match="no bucket 'no-such-bucket'"):
         await store.open()
-    with pytest.raises(OutsideError) as caught:
-        await store.write([row(T0, 1)])
-    assert not caught.value.retryable
+    outcome = await store.write([row(T0, 1)])
+    assert outcome.retry == [row(T0, 1)], "a person may make the bucket"
+    assert outcome.trouble is not None and not outcome.trouble.retryable
     await store.close()
 
 
 async def test_a_wrong_token_is_no_refusal_of_lines(influxd: InfluxServer, bucket: str) -> None:
     store = open_at(influxd, bucket, token="wrong")
-    for request in (store.open(), store.write([row(T0, 1)]), store.read(POINT, MONTH)):
+    for request in (store.open(), write(store, row(T0, 1)), store.read(POINT, MONTH)):
         with pytest.raises(OutsideError) as caught:
             await request
         assert "401" in caught.value.evidence
@@ -149,7 +160,7 @@ async def test_a_server_that_is_stopped_may_answer_later(tmp_path: Path) -> None
         await store.open()
         await store.write([row(T0, 1)])
         server.kill()
-        for request in (store.write([row(T0, 2)]), store.read(POINT, MONTH), store.open()):
+        for request in (write(store, row(T0, 2)), store.read(POINT, MONTH), store.open()):
             with pytest.raises(Unreachable, match="does not answer"):
                 await request
         server.start()
@@ -160,27 +171,5 @@ async def test_a_server_that_is_stopped_may_answer_later(tmp_path: Path) -> None
         server.stop()
 
 
-@pytest.mark.parametrize("status", [429, 500, 503])
-async def test_overload_is_worth_a_retry(store: InfluxStore, status: int) -> None:
-    assert isinstance(refusal(store, status, "internal error"), Unreachable)
-
-
-@pytest.mark.parametrize("status", [400, 422, 500])
-async def test_a_refusal_of_lines_is_known_by_its_text(store: InfluxStore, status: int) -> None:
-    text = "partial write: field type conflict: input field on measurement dropped=1"
-    assert not isinstance(refusal(store, status, text), OutsideError)
-
-
-@pytest.mark.parametrize("status", [400, 401, 403, 404])
-async def test_other_refusals_cost_no_line(store: InfluxStore, status: int) -> None:
-    error = refusal(store, status, "no such thing")
-    assert isinstance(error, OutsideError)
-    assert not error.retryable
-
-
-def refusal(store: InfluxStore, status: int, text: str) -> Exception:
-    from influxdb_client.rest import ApiException
-
-    error = ApiException(status=status, reason=text)  # type: ignore[no-untyped-call]  # generated code
-    error.message = text
-    return store._refusal(error)
+async def write(store: InfluxStore, *rows: StoreRow) -> None:
+    (await store.write(rows)).settled()
