@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from collector import counting, energies, status
+from collector.acl import acl
 from collector.factor_list import factor_report
 from collector.figures import months_with_data
 from collector.imports import FUEL_COLUMNS, PRODUCTION_COLUMNS, Imported, import_activity, import_production
@@ -36,6 +37,8 @@ FormOption = Annotated[Form, typer.Option("--format", help="table, json or csv."
 app = typer.Typer(no_args_is_help=True, help="Receive readings from agents, and keep the ledger.")
 imports = typer.Typer(no_args_is_help=True, help="Bring fuel and production lines into the ledger.")
 factors = typer.Typer(no_args_is_help=True, help="The emission factors on offer.")
+
+app.command("acl")(acl)
 
 
 class LogForm(StrEnum):

@@ -64,6 +64,10 @@ def _chromium() -> str | None:
 
 
 MOSQUITTO = Part("mosquitto", _mosquitto, "apt-get install mosquitto")
+MOSQUITTO_PASSWD = Part(
+    "mosquitto_passwd", lambda: shutil.which("mosquitto_passwd"), "apt-get install mosquitto"
+)
+SYSTEMD_ANALYZE = Part("systemd-analyze", lambda: shutil.which("systemd-analyze"), "apt-get install systemd")
 NATS_SERVER = Part("nats-server", _nats_server, "make test, which installs lock/dev.txt into .venv/")
 INFLUXD = Part("influxd 2.7", _influxd, "make influxd")
 CHROMIUM = Part("chromium", _chromium, "apt-get install chromium fonts-noto-cjk")

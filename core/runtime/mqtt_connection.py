@@ -14,7 +14,8 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from core.errors import OutsideError, Unreachable
-from core.runtime.mqtt_security import MqttSecurity, context_for
+from core.runtime.mqtt_bounded import BoundedClient
+from core.runtime.mqtt_security import MqttSecurity, NamedContext, context_for
 from core.runtime.mqtt_troubles import lost, no_connection, not_welcomed, refused
 
 _LOG = logging.getLogger(__name__)
@@ -22,11 +23,7 @@ _LOG = logging.getLogger(__name__)
 MAX_IN_FLIGHT = 256
 """Messages that the broker may owe us an acknowledgement for; what is beyond waits in memory [1]."""
 
-MAX_PACKET_BYTES = 1_100_000
-"""What is kept of a message; the rest is read and dropped, so that none fills the memory [bytes]."""
-
 _ANSWER_WITHIN_S = 5.0
-_CHUNK_BYTES = 65_536
 _MISC_EVERY_S = 1.0
 
 _T = TypeVar("_T")
@@ -45,15 +42,6 @@ class Publication(NamedTuple):
     retain: bool = False
 
 
-class _BoundedClient(Client):
-    """A client that keeps no more of a message than anybody may look at."""
-
-    def _sock_recv(self, bufsize: int) -> bytes:
-        kept = self._in_packet["packet"]
-        del kept[MAX_PACKET_BYTES:]
-        return super()._sock_recv(bufsize if bufsize <= MAX_PACKET_BYTES else _CHUNK_BYTES)
-
-
 class Connection:
     """One connection: a paho client whose socket the event loop watches.
 
@@ -62,8 +50,8 @@ class Connection:
     address
         Host and port of the broker.
     on_message
-        Called with topic and payload of each message. Of a payload that is longer than `MAX_PACKET_BYTES`
-        only so much is handed on.
+        Called with topic and payload of each message. Of one that is longer than
+        `mqtt_bounded.MAX_PACKET_BYTES` only so much is handed on.
     security
         Certificates, name and password; None: none.
     """
@@ -79,6 +67,7 @@ class Connection:
         self._address = address
         self._security = security
         self._peer = None if security is None else security.peer(*address)
+        self._context: NamedContext | None = None
         self._loop = asyncio.get_running_loop()
         self._hear = on_message
         self._client: Client | None = None
@@ -98,7 +87,7 @@ class Connection:
         Unreachable
             If nothing answers, or one of both sides refuses the other; the error says which, and why.
         """
-        client = _BoundedClient(
+        client = BoundedClient(
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
             protocol=MQTTProtocolVersion.MQTTv311,
@@ -123,7 +112,7 @@ class Connection:
         try:
             code = await self._within(self._welcomed)
         except Unreachable as error:
-            raise (not_welcomed(self._where, self._peer, sock) if self.ended.done() else error) from None
+            raise self._not_welcomed(error) from None
         if code.is_failure:
             raise refused(self._where, self._security, str(code))
         if isinstance(sock, ssl.SSLSocket) and (shown := sock.getpeercert()):
@@ -183,10 +172,17 @@ class Connection:
     def _dial(self, client: Client, keepalive_s: int) -> None:
         """Connect, in a thread: files, names and handshakes take their time."""
         if self._peer is not None:
-            client.tls_set_context(context_for(self._peer))
+            self._context = context_for(self._peer)
+            client.tls_set_context(self._context)
         if self._security is not None and self._security.username is not None:
             client.username_pw_set(self._security.username, self._security.password())
         client.connect(*self._address, keepalive=keepalive_s)
+
+    def _not_welcomed(self, error: Unreachable) -> Unreachable:
+        """Return why the broker did not welcome us: `error` where it says nothing at all."""
+        if not self.ended.done():
+            return error
+        return not_welcomed(self._where, self._peer, None if self._context is None else self._context.trouble)
 
     def _watch(self, client: Client) -> None:
         """Let the event loop tell paho when its socket can be read or written."""
@@ -250,12 +246,12 @@ class Connection:
         """Wait for the broker's answer, but not for ever."""
         watched: tuple[asyncio.Future[Any], ...] = (answer, self.ended)
         await asyncio.wait(watched, timeout=_ANSWER_WITHIN_S, return_when=asyncio.FIRST_COMPLETED)
+        if answer.done():  # a refusal may end the connection at once
+            return answer.result()
         if self.ended.done():
             self.ended.result()
             raise lost(self._where)
-        if not answer.done():
-            raise lost(self._where, f"no answer within {_ANSWER_WITHIN_S:g} s")
-        return answer.result()
+        raise lost(self._where, f"no answer within {_ANSWER_WITHIN_S:g} s")
 
     def _on_connect(
         self, _client: Client, _data: None, _flags: ConnectFlags, code: ReasonCode, _p: Properties | None

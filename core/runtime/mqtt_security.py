@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import ssl
 from dataclasses import dataclass
@@ -85,20 +86,39 @@ class _TellingSocket(ssl.SSLSocket):
             self.trouble = error
             raise
 
+    def send(self, data: Any, flags: int = 0) -> int:
+        try:
+            return super().send(data, flags)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise
+        except OSError:  # the other side is gone; its last word may have come all the same
+            with contextlib.suppress(OSError):
+                self.recv(1)
+            raise
+
 
 class NamedContext(ssl.SSLContext):
     """A client's context that knows the name which the other side must show, whatever its address is."""
 
     sslsocket_class = _TellingSocket
     expects: str
+    made: _TellingSocket | None = None
 
     def wrap_socket(self, sock: Any, *arguments: Any, **named: Any) -> ssl.SSLSocket:
         """Wrap a socket for the expected name."""
-        return super().wrap_socket(sock, *arguments, **named | {"server_hostname": self.expects})
+        made = super().wrap_socket(sock, *arguments, **named | {"server_hostname": self.expects})
+        assert isinstance(made, _TellingSocket)
+        self.made = made
+        return made
+
+    @property
+    def trouble(self) -> ssl.SSLError | None:
+        """Why the connection failed, where it was TLS that failed."""
+        return None if self.made is None else self.made.trouble
 
 
 def context_for(peer: TlsPeer) -> NamedContext:
-    """Return what a broker's TLS connection must fulfil.
+    """Return what a broker's TLS connection must fulfil; for one connection.
 
     Raises
     ------
@@ -109,8 +129,3 @@ def context_for(peer: TlsPeer) -> NamedContext:
     context.expects = peer.name
     peer.prepare(context)
     return context
-
-
-def trouble_of(sock: object) -> ssl.SSLError | None:
-    """Return why a socket failed, where it was TLS that failed."""
-    return sock.trouble if isinstance(sock, _TellingSocket) else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 
 from core.errors import Unreachable
-from core.runtime.mqtt_security import MqttSecurity, trouble_of
+from core.runtime.mqtt_security import MqttSecurity
 from core.runtime.tls import TlsPeer
 
 
@@ -23,7 +23,7 @@ def lost(where: str, evidence: str = "") -> Unreachable:
 def no_connection(where: str, peer: TlsPeer | None, error: OSError) -> Unreachable:
     """Return why there is no connection to a broker."""
     if peer is not None:
-        if isinstance(error, ssl.SSLEOFError | ConnectionResetError):
+        if isinstance(error, ConnectionResetError) or _is_end(error):
             return _closed(peer)
         if isinstance(error, ssl.SSLError):
             return peer.refused(error)
@@ -36,8 +36,8 @@ def no_connection(where: str, peer: TlsPeer | None, error: OSError) -> Unreachab
     )
 
 
-def not_welcomed(where: str, peer: TlsPeer | None, sock: object) -> Unreachable:
-    """Return why a connection ended before the broker's welcome."""
+def not_welcomed(where: str, peer: TlsPeer | None, trouble: ssl.SSLError | None) -> Unreachable:
+    """Return why a connection ended before the broker's welcome; `trouble` is what TLS said."""
     if peer is None:
         return Unreachable(
             "the broker closes the connection at once",
@@ -46,8 +46,7 @@ def not_welcomed(where: str, peer: TlsPeer | None, sock: object) -> Unreachable:
             cause="it wants TLS on this port, or does not let this machine in",
             next="the broker's own log says why",
         )
-    trouble = trouble_of(sock)
-    return _closed(peer) if trouble is None else peer.refused(trouble)
+    return _closed(peer) if trouble is None or _is_end(trouble) else peer.refused(trouble)
 
 
 def refused(where: str, security: MqttSecurity | None, evidence: str) -> Unreachable:
@@ -75,3 +74,7 @@ def _closed(peer: TlsPeer) -> Unreachable:
         evidence="closed by the other side during the TLS handshake",
         otherwise="it speaks no TLS on this port",
     )
+
+
+def _is_end(error: OSError) -> bool:
+    return isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError)

@@ -12,25 +12,8 @@ import pytest
 
 from core.errors import Unreachable
 from core.runtime.mqtt import MqttSession, Publication
+from tests.ears import Ear
 from tests.servers import BrokerProcess
-
-
-class Ear:
-    """Hears messages, and lets a test wait for one."""
-
-    def __init__(self) -> None:
-        self.heard: list[tuple[str, bytes]] = []
-        self._stirred = asyncio.Event()
-
-    def __call__(self, topic: str, payload: bytes) -> None:
-        self.heard.append((topic, payload))
-        self._stirred.set()
-
-    async def until(self, condition: Callable[[], bool], within_s: float = 15.0) -> None:
-        async with asyncio.timeout(within_s):
-            while not condition():
-                self._stirred.clear()
-                await self._stirred.wait()
 
 
 @asynccontextmanager
