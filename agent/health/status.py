@@ -67,7 +67,7 @@ class Status:
         self._config, self._board, self._sources = config, board, sources
         self._spool, self._uplink, self._now_ms = spool, uplink, now_ms
         self._monotonic = monotonic
-        self._began_s, self._began_bytes = monotonic(), spool.store.appended_bytes
+        self._began_s, self._began_bytes = monotonic(), sum(spool.store.appended_bytes.values())
         self._known = tuple(known_of(config, device) for device in config.devices)
         self._version = version("seiren")
 
@@ -129,14 +129,14 @@ class Status:
             skipped=self._board.skipped[lane],
             waiting_readings=waiting.readings,
             waiting_frames=waiting.frames,
-            lost_readings=self._spool.store.lost_readings(lane),
+            lost_readings=sum(self._spool.store.lost_readings(lane).values()),
             oldest_ms=oldest_ms,
         )
 
     def _disk(self) -> SpoolFacts:
         store = self._spool.store
         measured_s = self._monotonic() - self._began_s
-        grown = store.appended_bytes - self._began_bytes
+        grown = sum(store.appended_bytes.values()) - self._began_bytes
         return SpoolFacts(
             path=str(store.path),
             bytes=store.bytes_on_disk,

@@ -1,26 +1,32 @@
 """The durable epoch table: what each run of the agent wrote, and what of it no longer exists and why.
 
-A log of lines, ``CRC-32 JSON``; the last intact line of an epoch and lane is its entry. It is small, is
-rewritten when it is opened, and is kept even when all frames are gone: a ledger restored from a time
-before an epoch must still hear of it.
+A log of lines, ``CRC-32 JSON``, in two files that hold the same; the newest intact line of an epoch and lane
+is its entry, so that a byte that flips in one of them costs nothing. It is small, is rewritten when it is
+opened, and is kept even when all frames are gone: a ledger restored from a time before an epoch must still
+hear of it.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from pathlib import Path
-from typing import IO
+from typing import Any, Final
 
-from agent.spool.files import rename_durably, sync_data
+from agent.spool.files import FULL, AppendFile, rename_durably, sync_data, write_private
 from core.delivery.frames import Lane
 from core.delivery.messages import Ended, Gone
 
+NAMES: Final = ("epochs.log", "epochs.again")
+"""The two files; only the first is synced at each change."""
+
 _GROWTH = 4
 _SLACK_BYTES = 65_536
+_MOST_RANGES = 256
+"""Ranges of an entry that keep their own digest; those dropped side by side before them become one [1]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,50 +75,51 @@ class Entry:
         """Return the entry with one more range; what was freed side by side is one range."""
         ranges: list[Gone] = []
         for entry in sorted((*self.gone, gone), key=lambda entry: entry.first):
-            last = ranges[-1] if ranges else None
-            if last and last.reason == entry.reason == "freed" and last.first + last.frames == entry.first:
-                ranges[-1] = last._replace(
-                    frames=last.frames + entry.frames,
-                    readings=last.readings + entry.readings,
-                    digest=None,
-                    from_ms=min(_known(last.from_ms, entry.from_ms), default=None),
-                    to_ms=max(_known(last.to_ms, entry.to_ms), default=None),
-                )
+            if ranges and ranges[-1].reason == "freed" and _adjoin(ranges[-1], entry):
+                ranges[-1] = _joined(ranges[-1], entry)
             else:
                 ranges.append(entry)
+        while len(ranges) > _MOST_RANGES:
+            pairs = enumerate(pairwise(ranges))
+            at = next((at for at, (a, b) in pairs if a.reason == "disk_full" and _adjoin(a, b)), None)
+            if at is None:
+                break
+            ranges[at : at + 2] = [_joined(*ranges[at : at + 2])]
         return replace(self, gone=tuple(ranges))
 
 
 class EpochTable:
-    """The epoch table in its file.
+    """The epoch table in its files.
 
     Parameters
     ----------
-    path
-        The file; it is made where there is none.
+    folder
+        The spool's folder; the files are made where there are none.
+    give_room
+        Called when the disk is full; returns whether writing is worth another try.
+
+    Attributes
+    ----------
+    damaged_lines
+        Lines that were no longer what was written [1]; their file is kept aside.
 
     Raises
     ------
     OSError
-        If the file cannot be read or written.
+        If a file cannot be read or written.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._entries: dict[tuple[str, Lane], Entry] = {}
-        self._live_bytes = 0
+    def __init__(self, folder: Path, give_room: Callable[[], bool] = lambda: False) -> None:
+        self._paths = tuple(folder / name for name in NAMES)
+        self._give_room = give_room
+        self._live_bytes = self._number = 0
         self.damaged_lines = 0
-        if path.exists():
-            for line in path.read_bytes().splitlines():
-                entry = _parse(line)
-                if entry is None:
-                    self.damaged_lines += 1
-                else:
-                    self._entries[entry.epoch, entry.lane] = entry
-            if self.damaged_lines:
-                kept = path.with_name(f"{path.name}.damaged-{zlib.crc32(path.read_bytes()):08x}")
-                rename_durably(path, kept)
-        self._file = self._rewrite()
+        lines: dict[int, Entry] = {}
+        for path in self._paths:
+            lines |= self._read(path)
+        self._entries = {(entry.epoch, entry.lane): entry for _, entry in sorted(lines.items())}
+        self._number = max(lines, default=0)
+        self._files = self._rewrite()
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(tuple(self._entries.values()))
@@ -127,47 +134,92 @@ class EpochTable:
 
     def put(self, *entries: Entry) -> None:
         """Write entries; they are durable when this returns."""
+        lines = b"".join(map(self._line, entries))
+        self._with_room(lambda: self._files[0].append(lines))
+        sync_data(self._files[0].fileno())
+        self._with_room(lambda: self._files[1].append(lines))
         for entry in entries:
             self._entries[entry.epoch, entry.lane] = entry
-        self._file.write(b"".join(map(_line, entries)))
-        self._file.flush()
-        sync_data(self._file.fileno())
-        if self._file.tell() > _GROWTH * self._live_bytes + _SLACK_BYTES:
-            self._file.close()
-            self._file = self._rewrite()
+        if self._files[0].size > _GROWTH * self._live_bytes + _SLACK_BYTES:
+            self.close()
+            self._files = self._rewrite()
 
     def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        """Close the files."""
+        for file in self._files:
+            file.close()
 
-    def _rewrite(self) -> IO[bytes]:
-        """Write the live entries to a new file, put it in place, and leave it open for more."""
-        fresh = self._path.with_name(f"{self._path.name}.new")
-        lines = b"".join(map(_line, self._entries.values()))
+    def _read(self, path: Path) -> dict[int, Entry]:
+        """The intact lines of a file by their numbers; a file with others is kept aside."""
+        data = path.read_bytes() if path.exists() else b""
+        *lines, torn = data.split(b"\n")
+        found: dict[int, Entry] = {}
+        damaged = 0
+        for place, line in enumerate((*lines, torn)):
+            parsed = _parse(line, place)
+            if parsed is not None:
+                found[parsed[0]] = parsed[1]
+            elif line is not torn:  # a line that was written in part when the machine stopped is no damage
+                damaged += 1
+        if damaged:
+            rename_durably(path, path.with_name(f"{path.name}.damaged-{zlib.crc32(data):08x}"))
+        self.damaged_lines += damaged
+        return found
+
+    def _rewrite(self) -> tuple[AppendFile, ...]:
+        """Write the live entries to new files, put them in place, and leave them open for more."""
+        lines = b"".join(map(self._line, self._entries.values()))
         self._live_bytes = len(lines)
-        with fresh.open("wb") as file:
-            file.write(lines)
-            file.flush()
-            os.fsync(file.fileno())
-        rename_durably(fresh, self._path)
-        return self._path.open("ab")
+        for path in self._paths:
+            try:
+                self._with_room(lambda path=path: write_private(path, lines))  # type: ignore[misc]
+            except OSError as error:
+                if error.errno not in FULL or not path.exists():
+                    raise  # the old file is as good, only longer
+        return tuple(AppendFile(path) for path in self._paths)
+
+    def _with_room(self, write: Callable[[], object]) -> None:
+        """Write, and once more where the disk was full and room could be given."""
+        try:
+            write()
+        except OSError as error:
+            if error.errno not in FULL or not self._give_room():
+                raise
+            write()
+
+    def _line(self, entry: Entry) -> bytes:
+        """An entry as the next line of the log."""
+        self._number += 1
+        text = json.dumps({"s": self._number, **asdict(entry)}, separators=(",", ":")).encode()
+        return b"%08x %s\n" % (zlib.crc32(text), text)
 
 
-def _line(entry: Entry) -> bytes:
-    """An entry as a line of the log."""
-    text = json.dumps(asdict(entry), separators=(",", ":")).encode()
-    return b"%08x %s\n" % (zlib.crc32(text), text)
-
-
-def _parse(line: bytes) -> Entry | None:
-    """The entry of a line, or None where it is damaged."""
+def _parse(line: bytes, place: int) -> tuple[int, Entry] | None:
+    """The number of a line, its place where it has none, and its entry; None where it is damaged."""
     crc, _, text = line.partition(b" ")
-    if crc != b"%08x" % zlib.crc32(text):
+    if not text or crc != b"%08x" % zlib.crc32(text):
         return None
-    fields = json.loads(text)
+    fields: dict[str, Any] = json.loads(text)
+    number = fields.pop("s", place)
     fields["lane"] = Lane(fields["lane"])
     fields["gone"] = tuple(Gone(*gone) for gone in fields["gone"])
-    return Entry(**fields)
+    return number, Entry(**fields)
+
+
+def _adjoin(one: Gone, other: Gone) -> bool:
+    """Whether two ranges of one reason stand side by side."""
+    return one.reason == other.reason and one.first + one.frames == other.first
+
+
+def _joined(one: Gone, other: Gone) -> Gone:
+    """Two ranges that stand side by side as one; a digest over the ids of both is not known."""
+    return one._replace(
+        frames=one.frames + other.frames,
+        readings=one.readings + other.readings,
+        digest=None,
+        from_ms=min(_known(one.from_ms, other.from_ms), default=None),
+        to_ms=max(_known(one.to_ms, other.to_ms), default=None),
+    )
 
 
 def _known(*times_ms: int | None) -> list[int]:

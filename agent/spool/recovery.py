@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from pathlib import Path
 
+from agent.spool.columns import Columns, columns_at_end
 from agent.spool.epochs import Entry, EpochTable
-from agent.spool.records import NO_TIME, Found, scan
+from agent.spool.records import NO_TIME, Found, Mark, parts
 from agent.spool.segments import SUFFIX, Segment, parse_name
 from core.delivery.frames import Stream, block_digest
 from core.delivery.messages import Gone
 from core.delivery.ranges import Ranges
-from core.delivery.shelf import Written
 
 
 @dataclass(slots=True)
 class Recovered:
-    """The frames that are on disk, by segment, and as the sender wants them."""
+    """The segments with the frames that are on disk, and the damage."""
 
     segments: list[Segment] = field(default_factory=list)
-    written: list[Written] = field(default_factory=list)
     damage: list[tuple[Stream, Gone]] = field(default_factory=list)
 
 
@@ -28,7 +28,8 @@ def recover(folder: Path, agent: str, table: EpochTable) -> Recovered:
     """Read all segments, name what is damaged, and close the epochs of earlier runs in the table.
 
     A record that was only partly appended when the machine stopped was never counted nor sent: it is no
-    damage. Nothing is written to a segment again, and its epoch's numbers are never used again.
+    damage. Of a full segment only the columns at its end are read: damage in it is found when a frame is
+    read. Nothing is written to a segment again, and its epoch's numbers are never used again.
 
     Parameters
     ----------
@@ -45,16 +46,21 @@ def recover(folder: Path, agent: str, table: EpochTable) -> Recovered:
         If a file cannot be read, or the table cannot be written.
     """
     recovered = Recovered()
-    files: dict[Stream, list[tuple[int, Path]]] = {}
+    files: dict[Stream, list[tuple[int, int | None, Path]]] = {}
     for path in folder.glob(f"*{SUFFIX}"):
         name = parse_name(path, agent)
         if name is not None:
-            files.setdefault(name[0], []).append((name[1], path))
+            files.setdefault(name.stream, []).append((name.first, name.freed_ms, path))
+    for paths in files.values():
+        paths.sort(key=lambda file: file[0])
+    closed: list[Entry] = []
     for entry in table:
         stream = Stream(agent, entry.lane, entry.epoch)
-        _recover_stream(folder, stream, entry, sorted(files.pop(stream, [])), table, recovered)
+        closed += _recover_stream(folder, stream, entry, files.pop(stream, []), recovered)
     for stream, paths in files.items():  # the table was damaged: what came before such an epoch is unknown
-        _recover_stream(folder, stream, Entry(stream.epoch, stream.lane), sorted(paths), table, recovered)
+        closed += _recover_stream(folder, stream, Entry(stream.epoch, stream.lane), paths, recovered)
+    if closed:
+        table.put(*closed)
     return recovered
 
 
@@ -62,38 +68,52 @@ def _recover_stream(
     folder: Path,
     stream: Stream,
     entry: Entry,
-    files: list[tuple[int, Path]],
-    table: EpochTable,
+    files: list[tuple[int, int | None, Path]],
     recovered: Recovered,
-) -> None:
-    """Recover one stream from its entry and its files, in order."""
+) -> Iterator[Entry]:
+    """Recover one stream from its entry and its files, in order; yield the entry if it is another now."""
     gone = Ranges((g.first, g.first + g.frames) for g in entry.gone)
     walk = _Walk(stream, entry)
     segments: list[Segment] = []
-    for first, path in files:
-        segment = Segment(folder, stream, first)
-        data = path.read_bytes()
-        segment.size = len(data)
-        for found in scan(data):
-            at = found.header.at
-            if at < max(segment.end, walk.frames) or (entry.ended and at >= entry.frames) or at in gone:
-                continue
-            walk.step(found)
-            if found.intact:
-                segment.note(found.offset, found.header)
-                recovered.written.append(_written(stream, found))
+    for first, freed_ms, path in files:
+        segment = Segment(folder, stream, first, freed_ms=freed_ms)
+        segment.path = path
+        columns = columns_at_end(path)
+        segment.size = path.stat().st_size
+        if columns is not None and walk.may_step_over(columns):
+            walk.step_over(columns)
+            segment.take(columns, gone.missing(columns.first, columns.end))
+        else:
+            _scan(path.read_bytes(), segment, walk, entry, gone)
         segments.append(segment)
     damage = walk.finish()
     for one in damage:
         entry = entry.with_gone(one)
     if damage or not entry.ended:
         entry = replace(entry, frames=walk.frames, readings=walk.readings, ended=True)
-        table.put(entry)
-    for segment, after in zip_longest(segments, segments[1:]):
+        yield entry
+    for here, after in zip_longest(segments, segments[1:]):
         until = after.first if after else entry.frames
-        segment.damaged = any(g.reason != "freed" and segment.first <= g.first < until for g in entry.gone)
+        here.damaged = any(
+            g.reason in ("damaged", "refused") and here.first <= g.first < until for g in entry.gone
+        )
     recovered.segments += segments
     recovered.damage += [(stream, one) for one in damage]
+
+
+def _scan(data: bytes, segment: Segment, walk: _Walk, entry: Entry, gone: Ranges) -> None:
+    """Take what is intact in a segment, record by record."""
+    for part in parts(data):
+        if isinstance(part, Mark):
+            if not entry.ended:
+                walk.mark(part)
+            continue
+        at = part.header.at
+        if at < max(segment.end, walk.frames) or (entry.ended and at >= entry.frames) or at in gone:
+            continue
+        walk.step(part)
+        if part.intact:
+            segment.note(part.offset, part.header)
 
 
 class _Walk:
@@ -104,6 +124,7 @@ class _Walk:
         self._entry = entry
         self._known = Ranges((g.first, g.first + g.frames) for g in entry.gone)
         self._damage: list[Gone] = []
+        self._marks: list[Mark] = []
         self._last_ms: int | None = None
         self.frames = 0
         self.readings = 0
@@ -121,13 +142,38 @@ class _Walk:
         self.frames, self.readings = header.at + 1, header.before + header.n
         self._last_ms = None if next_ms is None else header.to_ms
 
+    def may_step_over(self, columns: Columns) -> bool:
+        """Tell whether columns go on where the walk is, and not beyond the known end."""
+        return columns.first >= self.frames and not (self._entry.ended and columns.end > self._entry.frames)
+
+    def step_over(self, columns: Columns) -> None:
+        """Go on behind a whole segment."""
+        self._close_gap(columns.first, columns.before, columns.from_ms)
+        self._known.add(columns.first, columns.end)
+        self.frames, self.readings = columns.end, columns.before + columns.readings
+        self._last_ms = columns.to_ms
+
+    def mark(self, mark: Mark) -> None:
+        """Take note of where the stream was when an append was whole."""
+        self._marks.append(mark)
+
     def finish(self) -> list[Gone]:
         """Close the end: what the table knows to have been there is damage too."""
-        self._close_gap(max(self.frames, self._entry.frames), max(self.readings, self._entry.readings), None)
+        frames = max(self.frames, self._entry.frames, *(mark.frames for mark in self._marks))
+        readings = max(self.readings, self._entry.readings, *(mark.readings for mark in self._marks))
+        self._close_gap(frames, readings, None)
         return self._damage
 
     def _close_gap(self, end: int, readings: int, next_ms: int | None) -> None:
         """Name as damaged what is missing up to an index before which there are so many readings."""
+        marks, self._marks = self._marks, []
+        for mark in marks:  # they say how the readings are shared out
+            if self.frames < mark.frames < end:
+                self._name_gap(mark.frames, mark.readings, next_ms)
+        self._name_gap(end, readings, next_ms)
+
+    def _name_gap(self, end: int, readings: int, next_ms: int | None) -> None:
+        """Name what is missing, whatever marks are in it."""
         missing = self._known.missing(self.frames, end)
         inside = sum(g.readings for g in self._entry.gone if self.frames <= g.first < end)
         left = readings - self.readings - inside
@@ -138,11 +184,3 @@ class _Walk:
             self._known.add(first, stop)
             left = 0
         self.frames, self.readings = end, readings
-
-
-def _written(stream: Stream, found: Found) -> Written:
-    """A recovered frame as the sender wants it."""
-    header = found.header
-    return Written(
-        stream.lane, stream.epoch, header.at, header.n, header.id.hex(), header.table.hex(), header.size
-    )

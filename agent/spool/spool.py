@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 from agent.readings import Scan, Shape
 from agent.spool.cutting import Cut, Pending, cut
-from agent.spool.files import Lock, disk_errors
+from agent.spool.files import Lock, disk_errors, make_private
+from agent.spool.limits import Room, SpoolLimits
 from agent.spool.segments import Segment
-from agent.spool.store import SEGMENT_BYTES, FrameStore
+from agent.spool.store import SEGMENT_BYTES, FrameStore, wall_ms
 from agent.spool.texts import Group, ShapeTexts, event_since_start, without_time
 from core.delivery.frames import Lane, Stream
 from core.delivery.payload import Event, event_text
@@ -19,6 +21,9 @@ from core.delivery.shelf import Written
 from core.delivery.tables import PointTable
 from core.errors import OutsideError
 from core.runtime.steady import Boot
+
+TOLD_AT_ONCE = 4_096
+"""Frames of a backlog that are told in one go [1]."""
 
 
 class Spool:
@@ -37,6 +42,10 @@ class Spool:
         Random name of this run, 32 hex digits; drawn where none is given.
     in_thread
         Sync files in a thread, so that a slow disk delays nobody else; it costs some 0.1 ms per flush.
+    now_ms
+        The time, by which registers are kept [ms since 1970 UTC].
+    limits
+        What it may take of the disk.
     segment_bytes
         Size at which a segment file is full [bytes].
 
@@ -53,6 +62,8 @@ class Spool:
         *,
         epoch: str | None = None,
         in_thread: bool = False,
+        now_ms: Callable[[], int] = wall_ms,
+        limits: SpoolLimits | None = None,
         segment_bytes: int = SEGMENT_BYTES,
     ) -> None:
         self.agent = agent
@@ -64,10 +75,12 @@ class Spool:
         self._flushing = asyncio.Lock()
         self._failed: OutsideError | None = None
         with disk_errors(path):
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(path)
             self._lock = Lock(path / "lock")
         self._path = path
-        self.store = FrameStore(path, agent, self.epoch, segment_bytes)
+        self.store = FrameStore(
+            path, agent, self.epoch, now_ms=now_ms, limits=limits, segment_bytes=segment_bytes
+        )
         self._untold: list[Written] = []
 
     def listen(
@@ -84,9 +97,12 @@ class Spool:
         on_gone
             Called with lane, epoch, first index and one beyond the last; None to hear no more.
         """
-        self._tell, self.store.on_gone = on_written, on_gone
+        self._tell, self.store.runs.on_gone = on_written, on_gone
         if on_written is not None:
-            untold, self._untold = self.store.take_backlog() + self._untold, []
+            backlog = self.store.take_backlog()
+            while some := list(islice(backlog, TOLD_AT_ONCE)):  # a long backlog is never in memory as a whole
+                on_written(some)
+            untold, self._untold = self._untold, []
             on_written(untold)
 
     def add(
@@ -127,22 +143,27 @@ class Spool:
         part.groups += groups
         part.events += happened
 
-    async def flush(self) -> None:
-        """Cut frames of all that was added, and return when they are durable.
+    @property
+    def room(self) -> Room:
+        """How much it takes of its disk, may take, and can still take."""
+        return self.store.room
+
+    async def flush(self, lanes: Iterable[Lane] = tuple(Lane)) -> None:
+        """Cut frames of all that was added to lanes, and return when they are durable.
 
         Raises
         ------
         OutsideError
-            If the disk refuses. The process must end then: a failed sync is never tried again, for the
-            system may have dropped the data and call the next sync good.
+            If the disk refuses, or there is no room. The process must end then: a failed sync is never
+            tried again, for the system may have dropped the data and call the next sync good.
         """
         async with self._flushing:
             if self._failed is not None:
                 raise self._failed
-            pending = {lane: tuple(parts.values()) for lane, parts in self._pending.items() if parts}
+            pending = {lane: tuple(self._pending[lane].values()) for lane in lanes if self._pending[lane]}
             if not pending:
                 return
-            self._pending = {lane: {} for lane in Lane}
+            self._pending |= {lane: {} for lane in pending}
             try:
                 await self._make_durable(pending)
             except OutsideError as error:
@@ -166,7 +187,7 @@ class Spool:
     async def _make_durable(self, pending: Mapping[Lane, Sequence[Pending]]) -> None:
         """Append one group of frames, sync it, and only then account for it and tell of it."""
         with disk_errors(self._path):
-            self.store.begin_epoch()
+            self.store.runs.begin()
             appended: list[tuple[Lane, Segment, int, tuple[Cut, ...]]] = []
             for lane, parts in pending.items():
                 for part in parts:

@@ -2,24 +2,43 @@
 
 from __future__ import annotations
 
-import json
-from bisect import bisect_right
+import logging
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
+from agent.spool.ballast import Ballast
+from agent.spool.collection import Segments
 from agent.spool.cutting import Cut
-from agent.spool.epochs import Entry, EpochTable
-from agent.spool.files import disk_errors, rename_durably, sync_data, sync_folder
+from agent.spool.epochs import EpochTable
+from agent.spool.files import FULL, disk_errors, make_private
+from agent.spool.limits import Room, SpoolLimits, disk_space
+from agent.spool.point_tables import PointTableFiles
+from agent.spool.records import NO_TIME
 from agent.spool.recovery import recover
-from agent.spool.segments import Segment
+from agent.spool.room import DAY_MS, RoomMaker
+from agent.spool.runs import Runs
+from agent.spool.segments import Segment, append_bytes
 from core.delivery.frames import Frame, Lane, Stream
-from core.delivery.messages import Ended, Gone, LaneHead
+from core.delivery.messages import Gone
 from core.delivery.ranges import Span
 from core.delivery.shelf import Written
-from core.delivery.tables import PointRow, PointTable
+from core.delivery.tables import PointTable
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 SEGMENT_BYTES = 4 * 1024 * 1024
+TABLE_BYTES = 1_000_000
+"""More than a point table takes [bytes]."""
+
+_TIDY_MS = 600_000
+
+
+def wall_ms() -> int:
+    """Return the machine's time [ms since 1970 UTC]."""
+    return time.time_ns() // 1_000_000
 
 
 class FrameStore:
@@ -33,8 +52,21 @@ class FrameStore:
         The agent's name.
     epoch
         The name of this run, 32 hex digits.
+    now_ms
+        The time, by which registers are kept [ms since 1970 UTC].
+    limits
+        What it may take of the disk.
     segment_bytes
         Size at which a segment file is full [bytes].
+
+    Attributes
+    ----------
+    runs
+        What each run wrote and what became of it; `epochs`, `gone`, `heads` and `lost_readings` are its.
+    damage
+        What was found damaged when it was opened.
+    appended_bytes
+        What this run has made durable, by lane [bytes].
 
     Raises
     ------
@@ -42,98 +74,91 @@ class FrameStore:
         If the disk refuses; so do all methods.
     """
 
-    def __init__(self, path: Path, agent: str, epoch: str, segment_bytes: int = SEGMENT_BYTES) -> None:
-        self._path = path
-        self._agent = agent
-        self._epoch = epoch
+    def __init__(
+        self,
+        path: Path,
+        agent: str,
+        epoch: str,
+        *,
+        now_ms: Callable[[], int] = wall_ms,
+        limits: SpoolLimits | None = None,
+        segment_bytes: int = SEGMENT_BYTES,
+    ) -> None:
+        self._path, self._agent, self._epoch = path, agent, epoch
         self._segment_bytes = segment_bytes
-        self._segments: dict[Stream, list[Segment]] = {}
-        self._active: dict[Lane, Segment] = {}
-        self._ends = dict.fromkeys(Lane, (0, 0))
-        self.appended_bytes = 0
-        self.on_gone: Callable[[Lane, str, int, int], None] | None = None
+        self._now_ms, self._tidy_ms = now_ms, 0
+        self.appended_bytes = dict.fromkeys(Lane, 0)
+        limits = limits or SpoolLimits()
         with disk_errors(path):
-            for folder in (path / "tables", path / "set-aside"):
-                folder.mkdir(mode=0o700, exist_ok=True)
-            self._table = EpochTable(path / "epochs.log")
+            for folder in (path, path / "tables", path / "set-aside"):
+                make_private(folder)
+            self._ballast = Ballast(path / "ballast")
+            self._table = EpochTable(path, self._ballast.release)
             recovered = recover(path, agent, self._table)
-            self._readings_before = {
-                lane: sum(entry.readings for entry in self._table if entry.lane == lane) for lane in Lane
-            }
-            self._kept_tables = {file.stem for file in (path / "tables").glob("*.json")}
-            self._backlog = recovered.written
+            self._tables = PointTableFiles(path / "tables", path / "set-aside")
+            self.runs = runs = Runs(self._table, epoch)
+            self.epochs, self.gone, self.heads = runs.epochs, runs.gone, runs.heads
+            self.lost_readings = runs.lost_readings
+            self._backlog = recovered.segments
             self.damage: tuple[tuple[Stream, Gone], ...] = tuple(recovered.damage)
+            self._segments = Segments(path, self.runs.enter, now_ms, limits.keep_registers_days * DAY_MS)
             for segment in recovered.segments:
-                self._segments.setdefault(segment.stream, []).append(segment)
-            for segment in recovered.segments:
-                if not segment.intact:  # the process ended between the reason and the unlinking
-                    self._remove(segment)
+                self._segments.add(segment)
+            self._segments.remove_empty()
+            self._room = RoomMaker(path, self._segments, limits)
+            self._ballast.take(disk_space(path).free)
 
-    def take_backlog(self) -> list[Written]:
-        """Return the frames that were on disk when the store was opened; a second call returns none."""
+    def take_backlog(self) -> Iterator[Written]:
+        """Yield the frames that were on disk when the store was opened; a second call yields none."""
         backlog, self._backlog = self._backlog, []
-        return backlog
+        for segment in backlog:
+            if segment.intact:
+                yield from segment.columns().written(segment.stream, segment.intact)
 
     def end(self, lane: Lane) -> tuple[int, int]:
         """Return how many frames and readings this run has made durable in a lane [1]."""
-        return self._ends[lane]
-
-    def begin_epoch(self) -> None:
-        """Enter this run into the epoch table, if it is not there yet."""
-        if self._table.get(self._epoch, Lane.REGISTERS) is not None:
-            return
-        prev = self._table.last_epoch()
-        entries = []
-        for lane in Lane:
-            before = self._table.get(prev, lane) if prev else None
-            entry = Entry(self._epoch, lane, prev=prev)
-            if before is not None:
-                entry = replace(
-                    entry,
-                    prev_frames=before.frames,
-                    prev_readings=before.readings,
-                    prev_clean=before.clean,
-                )
-            entries.append(entry)
-        self._table.put(*entries)
+        return self.runs.ends[lane]
 
     def keep_table(self, table: PointTable) -> None:
         """Write a point table, if it is not on disk yet; it is durable when this returns."""
-        if table.digest in self._kept_tables:
-            return
-        path = self._path / "tables" / f"{table.digest}.json"
-        fresh = path.with_suffix(".new")
-        with fresh.open("w", encoding="utf-8") as file:
-            file.write(json.dumps([row.as_dict() for row in table.rows], ensure_ascii=False))
-            file.flush()
-            sync_data(file.fileno())
-        rename_durably(fresh, path)
-        self._kept_tables.add(table.digest)
+        self._with_room(Lane.REGISTERS, TABLE_BYTES, lambda: self._tables.keep(table))
 
     def append(self, lane: Lane, cuts: Sequence[Cut]) -> tuple[Segment, int]:
-        """Append frames to the lane's segment; return it, and where in it they begin."""
-        full = self._active.get(lane)
-        if full is None or full.size >= self._segment_bytes:
-            segment = Segment(self._path, Stream(self._agent, lane, self._epoch), cuts[0].header.at)
-            segment.open()
-            sync_folder(self._path)
-            self._segments.setdefault(segment.stream, []).append(segment)
-            self._active[lane] = segment
-            if full is not None:
-                full.close()
-                if full.is_freed:
-                    self._dispose(full)
-        segment = self._active[lane]
-        return segment, segment.append(b"".join(one.record for one in cuts))
+        """Append frames to the lane's segment; return it, and where in it they begin.
+
+        Raises
+        ------
+        SpoolFull
+            If there is no room, and nothing may go.
+        OSError
+            If the disk refuses.
+        """
+        records = [one.record for one in cuts]
+        frames, readings = self.runs.ends[lane]
+        ends = frames + len(cuts), readings + sum(one.header.n for one in cuts)
+        need = append_bytes(records)
+        self._tidy()
+        self._room.make(lane, need)
+
+        def write() -> tuple[Segment, int]:
+            active = self._segments.active.get(lane)
+            if active is None or active.size >= self._room.segment_bytes(self._segment_bytes):
+                self._segments.start(Stream(self._agent, lane, self._epoch), frames, readings)
+            segment = self._segments.active[lane]
+            return segment, segment.append(b"".join(records), *ends)
+
+        segment, begin = self._with_room(lane, need, write)
+        self._segments.bytes[lane] += need
+        return segment, begin
 
     def account(self, lane: Lane, segment: Segment, offset: int, cuts: Sequence[Cut]) -> None:
         """Take note of frames that are durable now."""
+        self.appended_bytes[lane] += append_bytes([one.record for one in cuts])
         for one in cuts:
             segment.note(offset, one.header)
             offset += len(one.record)
-            self.appended_bytes += len(one.record)
-        frames, readings = self._ends[lane]
-        self._ends[lane] = (frames + len(cuts), readings + sum(one.header.n for one in cuts))
+        frames, readings = self.runs.ends[lane]
+        self.runs.ends[lane] = (frames + len(cuts), readings + sum(one.header.n for one in cuts))
 
     @property
     def path(self) -> Path:
@@ -143,139 +168,96 @@ class FrameStore:
     @property
     def bytes_on_disk(self) -> int:
         """Size of all segment files [bytes]."""
-        return sum(segment.size for segments in self._segments.values() for segment in segments)
+        return sum(self._segments.bytes.values())
+
+    @property
+    def room(self) -> Room:
+        """How much the spool takes, may take and can still take."""
+        with disk_errors(self._path):
+            return self._room.look()
 
     def time_of(self, lane: Lane, epoch: str, at: int) -> int | None:
         """Return the first time in a frame [ms since 1970 UTC]; None where it is not known."""
         with disk_errors(self._path):
-            for segment, first, _ in self._within(Stream(self._agent, lane, epoch), at, at + 1):
-                return segment.time_of(first)
+            for segment, first, _ in self._segments.within(Stream(self._agent, lane, epoch), at, at + 1):
+                header = segment.header(first)
+                return None if header is None or header.from_ms == NO_TIME else header.from_ms
         return None
-
-    def lost_readings(self, lane: Lane) -> int:
-        """Return the readings that are named lost, whatever the reason [1]."""
-        return sum(gone.readings for gone in self.gone(lane) if gone.reason != "freed")
 
     def read(self, lane: Lane, epoch: str, spans: Iterable[Span]) -> list[Frame]:
         """Return frames; one that is found damaged is named lost and left out."""
         frames: list[Frame] = []
         with disk_errors(self._path):
             for first, end in spans:
-                for segment, a, b in tuple(self._within(Stream(self._agent, lane, epoch), first, end)):
+                for segment, a, b in tuple(
+                    self._segments.within(Stream(self._agent, lane, epoch), first, end)
+                ):
                     found = {frame.index: frame for frame in segment.read(a, b)}
                     frames += found.values()
                     for at in range(a, b):
                         if at not in found:
-                            self._lose(segment, segment.lose(at, "damaged", None))
+                            log.error(
+                                "a frame on the disk is damaged; the collector will be told what is lost",
+                                extra={
+                                    "where": f"{segment.path}, frame {at}",
+                                    "next": "the file will be kept in the spool's folder set-aside",
+                                },
+                            )
+                            self._segments.lose(segment, at, "damaged", None)
         return frames
 
     def free(self, lane: Lane, epoch: str, first: int, end: int) -> None:
-        """Let frames go that a ledger holds; a segment is unlinked once all its frames may go."""
+        """Let frames go that every required ledger holds; registers stay for their time."""
+        self.hold(lane, epoch, first, end)
         with disk_errors(self._path):
-            for segment, a, b in tuple(self._within(Stream(self._agent, lane, epoch), first, end)):
+            for segment, a, b in tuple(self._segments.within(Stream(self._agent, lane, epoch), first, end)):
                 segment.freed.add(a, b)
-                if segment.is_freed and segment is not self._active.get(lane):
-                    self._dispose(segment)
+                if segment.is_freed:
+                    self._segments.let_go(segment)
+
+    def hold(self, lane: Lane, epoch: str, first: int, end: int) -> None:
+        """Take note of frames that at least one required ledger holds: if need be, they may go."""
+        for segment, a, b in self._segments.within(Stream(self._agent, lane, epoch), first, end):
+            segment.held.add(a, b)
 
     def unhold(self) -> None:
-        """Forget what may go: a ledger in another life may lack it."""
-        for segments in self._segments.values():
-            for segment in segments:
-                segment.freed.clear()
+        """Forget what is held: a ledger in another life may lack it."""
+        for segment in self._segments:
+            segment.freed.clear()
+            segment.held.clear()
 
     def give_up(self, lane: Lane, epoch: str, at: int, frame_id: str) -> None:
         """Name a frame lost that every life of the collector refused; its file is set aside, not deleted."""
         with disk_errors(self._path):
-            for segment, _, _ in tuple(self._within(Stream(self._agent, lane, epoch), at, at + 1)):
-                self._lose(segment, segment.lose(at, "refused", frame_id))
+            for segment, _, _ in tuple(self._segments.within(Stream(self._agent, lane, epoch), at, at + 1)):
+                self._segments.lose(segment, at, "refused", frame_id)
 
     def table(self, digest: str) -> PointTable | None:
-        """Return a point table that a frame on disk uses, or None where its file is gone or damaged."""
-        try:
-            rows = json.loads((self._path / "tables" / f"{digest}.json").read_bytes())
-            table = PointTable(tuple(PointRow(**row) for row in rows))
-        except (OSError, ValueError, TypeError):
-            return None
-        return table if table.digest == digest else None
-
-    def epochs(self, lane: Lane) -> tuple[Ended, ...]:
-        """Return the epoch table's entries of a lane, oldest first."""
-        return tuple(self._so_far(entry).as_ended() for entry in self._table if entry.lane == lane)
-
-    def gone(self, lane: Lane) -> tuple[Gone, ...]:
-        """Return the ranges of a lane that no longer exist, with their reasons."""
-        return tuple(gone for entry in self._table if entry.lane == lane for gone in entry.gone)
-
-    def heads(self) -> dict[Lane, LaneHead]:
-        """Return how far the durable frames of each lane go; a lane that has none is left out."""
-        heads: dict[Lane, LaneHead] = {}
-        for entry in map(self._so_far, self._table):
-            if entry.frames:
-                total = self._readings_before[entry.lane] + self._ends[entry.lane][1]
-                heads[entry.lane] = LaneHead(entry.epoch, entry.frames, entry.readings, total)
-        return heads
+        """Return a point table that a frame on disk uses, or None where its files are gone or damaged."""
+        return self._tables.get(digest)
 
     def close(self) -> None:
         """Enter this run as ended in order, and close the files."""
         with disk_errors(self._path):
-            ended = [
-                replace(self._so_far(entry), ended=True, clean=True)
-                for entry in self._table
-                if entry.epoch == self._epoch
-            ]
-            self._table.put(*ended)
-            active, self._active = tuple(self._active.values()), {}
-            for segment in active:
-                segment.close()
-                if segment.is_freed:
-                    self._dispose(segment)
+            self.runs.end()
+            for lane in Lane:
+                self._segments.retire(lane, full=False)
             self._table.close()
 
-    def _so_far(self, entry: Entry) -> Entry:
-        """An entry as it stands now: that of this run goes on."""
-        if entry.epoch != self._epoch:
-            return entry
-        frames, readings = self._ends[entry.lane]
-        return replace(entry, frames=frames, readings=readings)
+    def _with_room(self, lane: Lane, need: int, write: Callable[[], T]) -> T:
+        """Write; where the disk says that it is full, let go what may go and try again."""
+        while True:
+            try:
+                return write()
+            except OSError as error:
+                if error.errno not in FULL:
+                    raise
+                self._room.make(lane, need, refused=True)
 
-    def _within(self, stream: Stream, first: int, end: int) -> Iterator[tuple[Segment, int, int]]:
-        """The segments that hold places of a range, each with the part that it holds."""
-        segments = self._segments.get(stream, [])
-        start = max(0, bisect_right(segments, first, key=lambda segment: segment.first) - 1)
-        for segment in segments[start:]:
-            if segment.first >= end:
-                return
-            for a, b in segment.intact.within(first, end):
-                yield segment, a, b
-
-    def _lose(self, segment: Segment, gone: Gone) -> None:
-        """Enter a loss with its reason; the file stays until the rest is freed, and is then set aside."""
-        self._enter(segment.stream, (gone,))
-        if not segment.intact and segment is not self._active.get(segment.stream.lane):
-            self._remove(segment)
-
-    def _dispose(self, segment: Segment) -> None:
-        """Enter the reason durably, and only then unlink."""
-        self._enter(segment.stream, tuple(segment.as_freed()))
-        self._remove(segment)
-
-    def _enter(self, stream: Stream, ranges: Sequence[Gone]) -> None:
-        """Enter ranges that no longer exist into the epoch table, and tell of them."""
-        entry = self._table.get(stream.epoch, stream.lane)
-        if entry is None:
-            raise AssertionError("a segment without an entry in the epoch table")
-        entry = self._so_far(entry)
-        for gone in ranges:
-            entry = entry.with_gone(gone)
-        self._table.put(entry)
-        if self.on_gone is not None:
-            for gone in ranges:
-                self.on_gone(stream.lane, stream.epoch, gone.first, gone.first + gone.frames)
-
-    def _remove(self, segment: Segment) -> None:
-        """Unlink a segment, or set it aside where a part of it was damaged."""
-        self._segments[segment.stream].remove(segment)
-        if segment.damaged:
-            rename_durably(segment.path, self._path / "set-aside" / segment.path.name)
-        else:
-            segment.path.unlink()
+    def _tidy(self) -> None:
+        """Now and then let the registers go that were kept long enough."""
+        now_ms = self._now_ms()
+        if now_ms >= self._tidy_ms:
+            self._tidy_ms = now_ms + _TIDY_MS
+            self._segments.expire()
+            self._ballast.take(disk_space(self._path).free)
