@@ -79,6 +79,7 @@ def _conf(folder: PurePosixPath, identity: Identity, port: int) -> Iterator[str]
         yield f"# Made with: mosquitto_passwd {folder / PASSWORDS} NAME"
         yield f"password_file {folder / PASSWORDS}"
     yield ""
+    yield "set_tcp_nodelay true"
     yield "persistence false"
     yield f"max_packet_size {MAX_MESSAGE_BYTES + _ENVELOPE_BYTES}"
     yield "max_inflight_messages 256"

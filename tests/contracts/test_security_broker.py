@@ -150,7 +150,6 @@ async def forge(broker: SecuredBroker, user: str, topic: str) -> None:
     await connection.open(f"forger-{user}", 10, None)
     with contextlib.suppress(Unreachable):
         await connection.publish(Publication(topic, b"forged"))
-    await connection.leave()
     connection.shut()
 
 
