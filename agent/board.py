@@ -6,13 +6,16 @@ when somebody asks.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from agent.counters import Event
 from agent.readings import Identity, Scan, Shape, Value
+from agent.schedule import Schedule
+from agent.tally import Tally
 from core.delivery.frames import Lane
 from core.delivery.payload import BAD, GOOD
 from core.errors import Unreachable
@@ -110,10 +113,14 @@ class DeviceState:
     ----------
     where, bus
         Its address, and what it shares with others.
+    rounds
+        When each lane is due, and the readings of a round [1].
     state
         ``waiting`` until its first answer or silence.
     silent_since_ms, last_ok_ms, next_try_ms
         Since when it has been silent, when it last answered, when it is tried again [ms since 1970 UTC].
+    missed_since_ms
+        While it is silent: since when what was due to it has not been counted [ms since 1970 UTC].
     fault
         Why it is silent.
     tries
@@ -127,8 +134,10 @@ class DeviceState:
     id: str
     where: str
     bus: str
+    rounds: Mapping[Lane, tuple[Schedule, int]] = field(default_factory=dict, repr=False)
     state: Literal["good", "silent", "waiting"] = "waiting"
     silent_since_ms: int | None = None
+    missed_since_ms: int | None = None
     fault: Unreachable | None = None
     tries: int = 0
     identity: Identity | None = None
@@ -147,18 +156,25 @@ class Board:
         When the agent started [ms since 1970 UTC].
     zone
         Time zone of the site, whose midnight begins a day.
+    on_day
+        Called with the account of each day when it is over.
 
     Attributes
     ----------
     lateness
         How late requests started.
     due, taken, skipped
-        Readings of a device in a lane [1]: those that were due, those that came, those left out because
-        the one before took too long. What a silent device missed is due and neither.
+        Rounds [1], each one reading of a device in a lane: those that were due, those that came, those left
+        out because the one before took too long. What a silent device missed is due and neither.
+    tally
+        The account of the day, in readings.
     """
 
-    def __init__(self, *, started_ms: int, zone: ZoneInfo) -> None:
+    def __init__(
+        self, *, started_ms: int, zone: ZoneInfo, on_day: Callable[[Event], None] = lambda event: None
+    ) -> None:
         self.started_ms = started_ms
+        self.tally = Tally(zone, on_day=on_day, before_day_ends=self.settle)
         self.lateness = Lateness()
         self.due = dict.fromkeys(Lane, 0)
         self.taken = dict.fromkeys(Lane, 0)
@@ -167,6 +183,44 @@ class Board:
         self._zone = zone
         self._day_ends_ms = 0
         self._turns_ms = started_ms + _HOUR_MS
+
+    def begin(self, kept: Mapping[str, object], now_ms: int | None) -> None:
+        """Go on with the account that an earlier run kept; None: the time is not known yet."""
+        rounds = {
+            (each.id, lane): each.rounds[lane] for each in self.devices.values() for lane in each.rounds
+        }
+        self.tally.resume(kept, rounds, now_ms)
+
+    def count(
+        self, device: DeviceState, lane: Lane, now_ms: int, *, due: int = 1, taken: int = 0, skipped: int = 0
+    ) -> None:
+        """Count rounds of a device in a lane [1]."""
+        self.tally.turn(now_ms)
+        self.due[lane] += due
+        self.taken[lane] += taken
+        self.skipped[lane] += skipped
+        readings = device.rounds[lane][1]
+        self.tally.add(
+            device.id, lane, due=due * readings, taken=taken * readings, skipped=skipped * readings
+        )
+
+    def settle(self, until_ms: int, devices: Iterable[DeviceState] | None = None) -> None:
+        """Count what silent devices have missed, up to an instant [ms since 1970 UTC]; None: all of them."""
+        for device in self.devices.values() if devices is None else devices:
+            if device.missed_since_ms is not None:
+                for lane, (schedule, readings) in device.rounds.items():
+                    due = schedule.count(device.missed_since_ms, until_ms)
+                    self.due[lane] += due
+                    self.tally.add(device.id, lane, due=due * readings)
+                device.missed_since_ms = max(device.missed_since_ms, until_ms)
+
+    def begin_again(self, now_ms: int) -> None:
+        """Count nothing of the time by which the clock was set forward, or became known: it was never due."""
+        for device in self.devices.values():
+            if device.missed_since_ms is not None:
+                device.missed_since_ms = max(device.missed_since_ms, now_ms)
+        if not self.tally.begun:
+            self.tally.begin(now_ms)
 
     def show(self, device: DeviceState, scans: Iterable[Scan]) -> None:
         """Show what a device has just answered."""
@@ -181,7 +235,9 @@ class Board:
                     block.first_of_day, block.day_ends_ms = scan, self._day_end(scan.time_ms)
 
     def turn(self, now_ms: int) -> None:
-        """Let old lateness go; called now and then."""
+        """Let old lateness and the day go; called now and then."""
+        self.tally.turn(now_ms)
+        self.settle(now_ms)
         if now_ms >= self._turns_ms:
             self._turns_ms = now_ms + _HOUR_MS
             self.lateness.turn()

@@ -16,6 +16,7 @@ log = logging.getLogger(__name__)
 
 _NAME: Final = "meters.json"
 _BOOT: Final = "/boot"  # no device can be called so
+_POLLED: Final = "/polled"
 
 
 class Memory:
@@ -28,6 +29,8 @@ class Memory:
 
     Attributes
     ----------
+    polled
+        The account of the day at hand, as its tally keeps it.
     waits_for_boot
         The run of the machine whose readings still wait for their time, empty where none do.
     """
@@ -35,6 +38,7 @@ class Memory:
     def __init__(self, folder: Path) -> None:
         self._path = folder / _NAME
         self._devices: dict[str, Any] = {}
+        self.polled: Mapping[str, object] = {}
         self.waits_for_boot = ""
         try:
             found = json.loads(self._path.read_bytes())
@@ -48,6 +52,8 @@ class Memory:
             return
         if isinstance(found, dict):
             self.waits_for_boot = str(found.pop(_BOOT, ""))
+            polled = found.pop(_POLLED, {})
+            self.polled = polled if isinstance(polled, dict) else {}
             self._devices = {id_: each for id_, each in found.items() if isinstance(each, dict)}
 
     def serial_number(self, device: str) -> str:
@@ -69,6 +75,7 @@ class Memory:
         fresh = self._path.with_suffix(".new")
         try:
             devices = self._devices | ({_BOOT: self.waits_for_boot} if self.waits_for_boot else {})
+            devices |= {_POLLED: self.polled} if self.polled else {}
             fresh.write_text(json.dumps(devices, separators=(",", ":")), encoding="utf-8")
             fresh.replace(self._path)
         except OSError as error:

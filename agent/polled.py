@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from math import inf
 from typing import Final
 
@@ -12,7 +12,6 @@ from agent.counters import Event
 from agent.deadband import Deadband
 from agent.judgement import Judge
 from agent.readings import Identity, Scan, Source
-from agent.schedule import Schedule
 from agent.skipping import Skipping
 from core.delivery.frames import Lane
 from core.errors import Unreachable
@@ -39,8 +38,6 @@ class PolledDevice:
         What it is read from.
     state
         What the board shows of it.
-    schedules
-        When each lane is due.
     judge, deadband
         What marks its readings, and what leaves some out.
     board
@@ -69,7 +66,6 @@ class PolledDevice:
         source: Source,
         *,
         state: DeviceState,
-        schedules: Mapping[Lane, Schedule],
         judge: Judge,
         deadband: Deadband,
         board: Board,
@@ -79,7 +75,8 @@ class PolledDevice:
         serial_number: str = "",
         expected: str | None = None,
     ) -> None:
-        self.state, self.schedules, self.judge = state, schedules, judge
+        self.state, self.judge = state, judge
+        self.schedules = {lane: schedule for lane, (schedule, _) in state.rounds.items()}
         self.serial_number = serial_number
         self.identity_due_ms = 0
         self.busy = False
@@ -173,7 +170,7 @@ class PolledDevice:
             return
         silent_since_ms, tries = state.silent_since_ms, state.tries
         state.state, state.fault, state.tries = "good", None, 0
-        state.silent_since_ms = state.next_try_ms = None
+        state.silent_since_ms = state.missed_since_ms = state.next_try_ms = None
         if self._is_told and silent_since_ms is not None:
             self._is_told = False
             silent_s = (now_ms - silent_since_ms) / 1000
@@ -191,7 +188,7 @@ class PolledDevice:
         state.fault = error
         state.tries += 1
         if state.silent_since_ms is None:
-            state.state, state.silent_since_ms = "silent", now_ms
+            state.state, state.silent_since_ms, state.missed_since_ms = "silent", now_ms, now_ms
         again = self._told_ms is not None and now_ms - self._told_ms < _TELL_AGAIN_MS
         if not self._is_told and (not again or state.tries >= _TELL_ANYWAY):
             self._is_told, self._told_ms = True, now_ms
@@ -200,8 +197,7 @@ class PolledDevice:
 
     def skip(self, lane: Lane, n: int, due_ms: int, now_ms: int) -> None:
         """Note readings that were left out because others took too long."""
-        self._board.due[lane] += n
-        self._board.skipped[lane] += n
+        self._board.count(self.state, lane, now_ms, due=n, skipped=n)
         skipping = self._skipping.get(lane)
         if skipping is not None:
             skipping.n += n

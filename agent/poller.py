@@ -129,19 +129,19 @@ class BusPoller:
         device, board = self.devices[number], self._board
         while True:
             started_ms = self._clock.now_ms()
-            board.due[lane] += 1
             board.lateness.add(lane, started_ms - due_ms)
             device.busy = True
             try:
                 await device.read(lane)
             except Unreachable as error:
+                board.count(device.state, lane, started_ms)
                 self._lost(number, error)
                 self._later.pop(number, None)
                 return
             finally:
                 device.busy = False
             now_ms = self._clock.now_ms()
-            board.taken[lane] += 1
+            board.count(device.state, lane, started_ms, taken=1)
             device.state.last_ok_ms = now_ms
             self._typical_ms += (now_ms - started_ms - self._typical_ms) / 16
             if device.identity_due_ms < self._identity_ms:
@@ -242,18 +242,15 @@ class BusPoller:
     def _revived(self, number: int, probed: Lane, started_ms: int) -> None:
         """Put a device that answers back into the schedule."""
         device, board = self.devices[number], self._board
-        since_ms = device.state.silent_since_ms
+        board.settle(started_ms - 1, (device.state,))
         if len(self._silent) == len(self.devices):  # what they share was silent, and is there again
             self._try_all(started_ms)
         self._silent.remove(number)
         due: dict[Lane, tuple[Schedule, int]] = {}
         for lane, schedule in device.schedules.items():
-            if since_ms is not None:
-                board.due[lane] += schedule.count(since_ms, started_ms - 1)
             due[lane] = schedule, schedule.next_after(started_ms if lane is probed else started_ms - 1)
         self._timetable.enter(number, due)
-        board.due[probed] += 1
-        board.taken[probed] += 1
+        board.count(device.state, probed, started_ms, taken=1)
         device.answered(self._clock.now_ms())
         self._identity_ms = min(self._identity_ms, device.identity_due_ms)
 

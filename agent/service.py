@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 import signal
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -61,12 +62,18 @@ async def serve(config: AgentConfig, clock: Clock) -> None:
     """
     spool = Spool(config.spool, config.agent, in_thread=isinstance(clock, WallClock))
     uplink = Uplink(config, spool)
-    board = Board(started_ms=clock.now_ms(), zone=config.time_zone)
+    tables = point_tables(config)
+
+    def tell_day(event: Event) -> None:
+        spool.add(Lane.REGISTERS, tables.lanes[Lane.REGISTERS][0], (), [event])
+
+    board = Board(started_ms=clock.now_ms(), zone=config.time_zone, on_day=tell_day)
     memory = Memory(config.spool)
     watch = ClockWatch(clock, memory) if isinstance(clock, SteadyClock) else None
     sources = open_sources(config, now_ms=clock.now_ms)
-    tables = point_tables(config)
     pollers = open_pollers(config, tables, clock, spool, board, memory, sources)
+    is_known = not isinstance(clock, SteadyClock) or clock.unknown is None
+    board.begin(memory.polled, clock.now_ms() if is_known else None)
     telling = serve_status(
         config, board=board, sources=sources, spool=spool, uplink=uplink, now_ms=clock.now_ms
     )
@@ -79,13 +86,16 @@ async def serve(config: AgentConfig, clock: Clock) -> None:
                 others = [
                     group.create_task(_flush_in_groups(spool), name="spool"),
                     group.create_task(_look_after(clock, watch, board, spool, tables), name="clock"),
-                    group.create_task(_remember(memory, pollers, spool), name="memory"),
+                    group.create_task(_remember(memory, board, clock, pollers, spool), name="memory"),
                 ]
                 reading = [group.create_task(poller.run(), name=f"bus {poller.bus}") for poller in pollers]
                 await stop.wait()
                 for task in (*reading, *others):
                     task.cancel()
                 await asyncio.wait([*reading, *others])
+                board.turn(clock.now_ms())
+                if (event := board.tally.event(clock.now_ms())) is not None:
+                    tell_day(event)
                 await spool.flush()
                 sending.cancel()
     except BaseExceptionGroup as group:
@@ -96,6 +106,7 @@ async def serve(config: AgentConfig, clock: Clock) -> None:
     finally:
         for poller in pollers:
             await poller.close()
+        memory.polled = board.tally.keep(clock.now_ms(), in_order=True)
         keep(memory, pollers)
         await spool.close()
     log.info("%s stopped; what it read is on the disk", config.agent)
@@ -121,17 +132,19 @@ def open_pollers(
         if events:
             spool.add(Lane.REGISTERS, tables.of(Lane.REGISTERS, device), (), events, unknown=unknown)
 
+    readings = Counter((lane, row.point.partition(".")[0]) for lane in Lane for row in tables.rows(lane))
     buses: dict[str, list[PolledDevice]] = {}
     links: dict[str, tuple[int, int]] = {}
     for device in config.devices:
         source = sources[device.id]
-        state = board.devices[device.id] = DeviceState(device.id, config.where(device), source.bus)
         schedules = schedules_of(config, device.id)
+        rounds = {lane: (schedules[lane], readings[lane, device.id]) for lane in source.lanes}
+        state = DeviceState(device.id, config.where(device), source.bus, rounds)
+        board.devices[device.id] = state
         buses.setdefault(source.bus, []).append(
             PolledDevice(
                 source,
                 state=state,
-                schedules={lane: schedules[lane] for lane in source.lanes},
                 judge=Judge(device_rules(device), memory.counters(device.id)),
                 deadband=Deadband(_bands(device), round(config.samples.at_least_every_s * 1000)),
                 board=board,
@@ -196,10 +209,13 @@ async def _flush_in_groups(spool: Spool) -> None:
         await spool.flush()
 
 
-async def _remember(memory: Memory, pollers: Sequence[BusPoller], spool: Spool) -> None:
+async def _remember(
+    memory: Memory, board: Board, clock: Clock, pollers: Sequence[BusPoller], spool: Spool
+) -> None:
     while True:
         await asyncio.sleep(_REMEMBER_S)
         await spool.flush()
+        memory.polled = board.tally.keep(clock.now_ms(), in_order=False)
         keep(memory, pollers)
 
 
@@ -207,7 +223,7 @@ async def _look_after(
     clock: Clock, watch: ClockWatch | None, board: Board, spool: Spool, tables: PointTables
 ) -> None:
     """Record what happens to the clock, and standstills; let old lateness go."""
-    table, loop = tables.lanes[Lane.REGISTERS][0], asyncio.get_running_loop()
+    table, loop, jumps = tables.lanes[Lane.REGISTERS][0], asyncio.get_running_loop(), clock.jumps
     while True:
         due_s = loop.time() + GROUP_S
         await asyncio.sleep(GROUP_S)
@@ -220,7 +236,11 @@ async def _look_after(
                     "next": "uptime; top; dmesg",
                 },
             )
-        board.turn(clock.now_ms())
+        now_ms = clock.now_ms()
+        if clock.jumps != jumps:
+            jumps = clock.jumps
+            board.begin_again(now_ms)
+        board.turn(now_ms)
         if watch is not None and (events := tuple(watch.look())):
             spool.add(Lane.REGISTERS, table, (), events)
 

@@ -6,12 +6,14 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from agent.memory import Memory
 from agent.service import serve
 from agent.spool import Spool
 from config.agent import AgentConfig
@@ -81,14 +83,19 @@ async def test_told_to_stop_all_that_was_read_is_on_the_disk(
     assert signal.getsignal(number) == before
 
     spool = Spool(config.spool, config.agent)
-    counts = []
+    counts, happened = [], list[Mapping[str, Any]]()
     for written in spool.store.take_backlog():
         for frame in spool.store.read(written.lane, written.epoch, [(written.at, written.at + 1)]):
             table = spool.store.table(frame.table)
             assert table is not None
-            readings, _ = decode_payload(frame, table)
+            readings, events = decode_payload(frame, table)
+            happened += events
             counts += [(reading.point, reading.count) for reading in readings]
     await spool.close()
+    (day,) = [event for event in happened if event["event"] == "polled"]
+    account = day["lanes"]["registers"]
+    assert account["taken"] >= 5 and account["silent"] > 0 and account["missing"]["DEAD"] > 0
+    assert Memory(config.spool).polled["since_ms"] == day["since_ms"]
     assert counts[:5] == [("ALIVE.active_energy_import", number) for number in range(1, 6)]
     assert [message for message in caplog.messages if "silent" in message] == [
         "DEAD is silent: No connection"

@@ -117,11 +117,11 @@ def polled(
     serial_number: str = "",
     expected: str | None = None,
 ) -> PolledDevice:
-    state = board.devices[id] = DeviceState(id, meter.where, meter.bus)
+    rounds = {lane: (schedule, 1) for lane, schedule in schedules.items() if lane in meter.lanes}
+    state = board.devices[id] = DeviceState(id, meter.where, meter.bus, rounds)
     return PolledDevice(
         meter,
         state=state,
-        schedules={lane: schedule for lane, schedule in schedules.items() if lane in meter.lanes},
         judge=judge or Judge({}),
         deadband=Deadband({}, 300_000),
         board=board,
