@@ -7,14 +7,13 @@ added up place by place, so the two can differ, and then the count does not add 
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from core.delivery.frames import Lane, block_digest
-from core.delivery.holdings import EpochRow, FrameState, HeldFrame, LaneRow
+from core.delivery.frames import Lane
+from core.delivery.holdings import EpochRow, HeldBlock, HeldFrame, LaneRow
 from core.delivery.messages import Gone
-from core.delivery.ranges import Ranges
+from core.delivery.places import Places
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,8 @@ class Count:
     waiting
         Readings on the agent's disk.
     owed
-        Readings known to have been taken and found nowhere.
+        Readings known to have been taken and found nowhere: the newest inventory no longer lists them, so
+        they are presumed lost.
     extra
         Readings of second frames at one place, which come from a copied disk; outside the sum.
     frames, waiting_frames, owed_frames
@@ -70,7 +70,11 @@ class Count:
 
 
 def count_epoch(
-    row: EpochRow, lane: LaneRow | None, frames: Iterable[HeldFrame], gone: Sequence[Gone]
+    row: EpochRow,
+    lane: LaneRow | None,
+    frames: Iterable[HeldFrame],
+    gone: Sequence[Gone],
+    blocks: Sequence[HeldBlock] = (),
 ) -> Count:
     """Count one epoch of one lane.
 
@@ -84,8 +88,10 @@ def count_epoch(
         All frames that the ledger keeps of it, by index and then in order of arrival.
     gone
         The ranges of it that no longer exist at the agent.
+    blocks
+        The blocks of it that are kept without ids.
     """
-    places = _Places(frames)
+    places = Places(frames, blocks)
     lost: dict[str, int] = {}
     extra = places.extra
     for entry in gone:
@@ -93,7 +99,7 @@ def count_epoch(
         reason = "trimmed" if entry.reason == "freed" else entry.reason
         if not places.known.covers(entry.first, end):
             lost[reason] = lost.get(reason, 0) + places.account(entry.first, end, entry.readings)
-        elif entry.reason != "freed" and entry.digest not in (None, *places.digests(entry.first, end)):
+        elif entry.reason != "freed" and entry.digest and places.is_other(entry.first, end, entry.digest):
             extra += entry.readings
     known = places.known.size()
     waiting = sum(
@@ -101,15 +107,11 @@ def count_epoch(
         for block in (lane.listed if lane is not None else ())
         if block.epoch == row.stream.epoch
     )
-    taken = max(row.readings, places.total)
-    unlisted = Ranges(places.known.missing(0, row.frames))
-    if lane is None or lane.process in (None, row.stream.epoch):
-        # written since the newest inventory, by the run that sent it: on its disk, as its head says
-        newer = unlisted.within(lane.listed_frames if lane is not None else 0, row.frames)
-        if unlisted and Ranges(newer) == unlisted:
-            waiting += taken - places.total
-            places.account(0, row.frames, taken)
+    newer = max(0, row.readings - row.judged_readings)  # since the newest inventory: on disk, as heads say
+    waiting += places.account(row.judged_frames, row.frames, newer)
     waiting_frames = places.known.size() - known
+    # A copied disk may have told of more than its own frames at these places, which are extra, not missing.
+    taken = max(row.readings - extra, places.total)
     frames_written = max(row.frames, places.end)
     return Count(
         *row.stream,
@@ -148,63 +150,3 @@ _SUMMED = (
     "waiting_frames",
     "owed_frames",
 )
-
-
-class _Places:
-    """The places of one stream as they are accounted for: single frames first, then whole ranges."""
-
-    def __init__(self, frames: Iterable[HeldFrame]) -> None:
-        self.stored = self.quarantined = self.extra = 0
-        self.known = Ranges()
-        self._at: list[int] = []
-        self._upto: list[int] = [0]
-        self._ids: list[str] = []
-        self._ranges: list[tuple[int, int, int]] = []
-        for frame in frames:
-            if self._at and frame.at == self._at[-1]:
-                self.extra += frame.n
-                continue
-            self._at.append(frame.at)
-            self._ids.append(frame.id)
-            self._upto.append(self._upto[-1] + frame.n)
-            self.known.add(frame.at, frame.at + 1)
-            if frame.state is FrameState.QUARANTINED:
-                self.quarantined += frame.n
-            else:
-                self.stored += frame.n
-
-    @property
-    def total(self) -> int:
-        """Readings accounted for."""
-        return self._upto[-1] + sum(readings for _, _, readings in self._ranges)
-
-    @property
-    def end(self) -> int:
-        """One beyond the last place known [frames]."""
-        return max((end for _, end in self.known), default=0)
-
-    def account(self, first: int, end: int, readings: int) -> int:
-        """Account for those places of a range that are not known yet; return their readings [1].
-
-        Parameters
-        ----------
-        readings
-            Of the whole range; what its known places hold is taken off.
-        """
-        if self.known.covers(first, end):
-            return 0
-        low, high = bisect_left(self._at, first), bisect_left(self._at, end)
-        inside = sum(r for a, b, r in self._ranges if first <= a and b <= end)
-        rest = max(0, readings - (self._upto[high] - self._upto[low]) - inside)
-        for a, b in self.known.missing(first, end):
-            self._ranges.append((a, b, 0))
-        self._ranges[-1] = (*self._ranges[-1][:2], rest)
-        self.known.add(first, end)
-        return rest
-
-    def digests(self, first: int, end: int) -> tuple[str, ...]:
-        """The digest of what is kept at the places, if each holds a frame."""
-        low, high = bisect_left(self._at, first), bisect_left(self._at, end)
-        if high - low != end - first:
-            return ()
-        return (block_digest(bytes.fromhex("".join(self._ids[low:high]))),)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from core.delivery.frames import Lane, Stream
-from core.delivery.holdings import DeliveryEvent, EpochRow, Holdings, LaneRow
+from core.delivery.holdings import Arriving, DeliveryEvent, EpochRow, Holdings, LaneRow
 from core.delivery.messages import Ended, Inventory
 
 
@@ -27,34 +27,55 @@ class EpochBook:
         self.lanes: dict[tuple[str, Lane], LaneRow] = {}
         self.events: list[DeliveryEvent] = []
 
-    def list_disk(self, agent: str, lane: Lane, message: Inventory, before: Mapping[str, EpochRow]) -> None:
-        """Take the inventory for the newest, unless a newer one of this or a later run has come before."""
+    def take_inventory(self, site: str, agent: str, lane: Lane, message: Inventory) -> None:
+        """Take a message of an inventory: where epochs end, what they follow, and what is on disk.
+
+        Ends and links are taken from any inventory. What is on disk, and what is on it no more, is only
+        known when all parts of the newest one have come.
+        """
+        before = self.known(agent, lane)
+        strange = tuple(
+            ended.epoch
+            for ended in message.epochs
+            if self._take_entry(site, Stream(agent, lane, ended.epoch), ended, message.process, before)
+        )
         row = self._lane(agent, lane)
-        if message.process == row.process:
-            late = message.sequence < row.sequence
-        else:
-            known = before.get(message.process)
-            late = known is not None and known.finished
-        if late:
+        if self._is_late(row, message, before):
             return
-        own = (ended.frames for ended in message.epochs if ended.epoch == message.process)
+        arriving = _with(row.arriving, message, strange)
+        if len(arriving.came) < arriving.parts:
+            self.lanes[agent, lane] = replace(row, arriving=arriving)
+            return
+        self._judge(agent, lane, arriving)
         self.lanes[agent, lane] = replace(
             row,
             process=message.process,
             sequence=message.sequence,
-            listed=message.blocks,
-            listed_frames=next(own, 0),
+            listed=arriving.blocks,
+            arriving=None,
         )
 
-    def take_entry(
-        self, site: str, stream: Stream, ended: Ended, message: Inventory, before: Mapping[str, EpochRow]
-    ) -> None:
-        """Take an entry of the epoch table; where its link is new, see whether the disk is the known one."""
+    def _is_late(self, row: LaneRow, message: Inventory, before: Mapping[str, EpochRow]) -> bool:
+        """Tell whether a newer inventory has come, of this run or of a later one."""
+        newest = row.arriving or row
+        if message.process in (row.process, newest.process):
+            return (message.process == row.process and message.sequence <= row.sequence) or (
+                message.process == newest.process and message.sequence < newest.sequence
+            )
+        known = before.get(message.process)
+        return known is not None and known.finished
+
+    def _take_entry(
+        self, site: str, stream: Stream, ended: Ended, process: str, before: Mapping[str, EpochRow]
+    ) -> bool:
+        """Take an entry of the epoch table; tell whether it is new and follows nothing that was known."""
         row = self._row(site, stream)
+        strange = False
         if not row.linked:
-            self._judge_link(stream, ended, {entry.epoch for entry in message.epochs}, before)
+            strange = ended.prev not in before
+            self._see_copies(stream, ended, before)
             row = replace(row, linked=True, prev=ended.prev, clean=ended.clean)
-        if ended.epoch != message.process:
+        if ended.epoch != process:
             row = replace(row, finished=True)
         self._put(row)
         self.raise_end(site, stream, frames=ended.frames, readings=ended.readings)
@@ -62,27 +83,48 @@ class EpochBook:
             prev = Stream(stream.agent, stream.lane, ended.prev)
             if not self.is_foreign(site, prev):
                 self.raise_end(site, prev, frames=ended.prev_frames, readings=ended.prev_readings)
+        return strange
 
-    def _judge_link(
-        self, stream: Stream, ended: Ended, listed: set[str], before: Mapping[str, EpochRow]
-    ) -> None:
-        if ended.prev is not None and ended.prev in before:
-            known = before[ended.prev]
-            if ended.prev_frames < known.frames or ended.prev_readings < known.readings:
+    def _see_copies(self, stream: Stream, ended: Ended, before: Mapping[str, EpochRow]) -> None:
+        """See by a new link whether the disk is an older one, or a second one."""
+        known = before.get(ended.prev or "")
+        if known and (ended.prev_frames < known.frames or ended.prev_readings < known.readings):
+            self.note(
+                "older_disk",
+                stream,
+                f"follows {ended.prev} up to frame {ended.prev_frames}, {known.frames} were known",
+            )
+        for row in before.values():
+            if row.linked and row.prev == ended.prev is not None and row.stream.epoch != ended.epoch:
+                self.note("clone", stream, f"and {row.stream.epoch} both follow {ended.prev}")
+
+    def _judge(self, agent: str, lane: Lane, whole: Arriving) -> None:
+        """See by a whole inventory which epochs it knows, and judge all that it could have listed."""
+        ends = {ended.epoch: ended for ended in whole.epochs}
+        rows = self._rows(agent, lane)
+        others = [epoch for epoch in rows if epoch not in ends and epoch != whole.process]
+        for epoch in whole.strange:
+            prev = ends[epoch].prev
+            left_out = [other for other in others if other != prev]
+            if left_out and prev not in ends:
                 self.note(
-                    "older_disk",
-                    stream,
-                    f"follows {ended.prev} up to frame {ended.prev_frames}, {known.frames} were known",
+                    "spool_replaced",
+                    Stream(agent, lane, epoch),
+                    f"follows {prev or 'nothing'}, other epochs were known",
                 )
-        elif any(epoch not in listed for epoch in before) and ended.prev not in listed:
-            self.note("spool_replaced", stream, f"follows {ended.prev or 'nothing'}, other epochs were known")
-        twins = (
-            row.stream.epoch
-            for row in before.values()
-            if row.linked and row.prev == ended.prev is not None and row.stream.epoch != ended.epoch
-        )
-        for twin in twins:
-            self.note("clone", stream, f"and {twin} both follow {ended.prev}")
+        for epoch, row in tuple(rows.items()):
+            if epoch == whole.process:
+                own = ends.get(epoch)
+                frames, readings = (own.frames, own.readings) if own else (0, 0)
+            else:
+                frames, readings = row.frames, row.readings
+            self._put(
+                replace(
+                    row,
+                    judged_frames=max(row.judged_frames, frames),
+                    judged_readings=max(row.judged_readings, readings),
+                )
+            )
 
     def is_foreign(self, site: str, stream: Stream) -> bool:
         """Tell whether the epoch belongs to another agent; the first topic it came on decides."""
@@ -133,3 +175,19 @@ class EpochBook:
     def note(self, kind: str, stream: Stream, evidence: str) -> None:
         """Raise an event for people."""
         self.events.append(DeliveryEvent(kind, stream.agent, stream.lane, evidence))
+
+
+def _with(arriving: Arriving | None, message: Inventory, strange: tuple[str, ...]) -> Arriving:
+    """The inventory of which this message is a part, as far as it has come."""
+    own = (message.process, message.sequence, message.parts)
+    if arriving is None or (arriving.process, arriving.sequence, arriving.parts) != own:
+        arriving = Arriving(*own)
+    if message.part in arriving.came:
+        return arriving
+    return replace(
+        arriving,
+        came=(*arriving.came, message.part),
+        epochs=arriving.epochs + message.epochs,
+        blocks=arriving.blocks + message.blocks,
+        strange=arriving.strange + strange,
+    )

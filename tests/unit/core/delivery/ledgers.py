@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, fields
 
 from core.delivery.count import Count, count_epoch
-from core.delivery.frames import Frame, Lane, Stream
+from core.delivery.frames import Frame, Lane, Stream, block_digest
 from core.delivery.holdings import (
     Decision,
     DeliveryEvent,
     EpochRow,
     FrameState,
+    HeldBlock,
     HeldFrame,
     KeptFrame,
     LaneRow,
@@ -32,6 +34,9 @@ class MemoryLedger:
     lane_rows: dict[tuple[str, Lane], LaneRow] = field(default_factory=dict)
     gone_rows: dict[tuple[Stream, Gone], None] = field(default_factory=dict)
     events: list[DeliveryEvent] = field(default_factory=list)
+    pruned: dict[Stream, tuple[HeldBlock, ...]] = field(default_factory=dict)
+    anchors: dict[tuple[str, str], int] = field(default_factory=dict)
+    merged: set[TakenReading] = field(default_factory=set)
 
     def frames(self, stream: Stream, spans: Sequence[Span]) -> Sequence[HeldFrame]:
         chosen = [
@@ -40,6 +45,13 @@ class MemoryLedger:
             if kept.frame.stream == stream and any(a <= kept.frame.index < b for a, b in spans)
         ]
         return sorted(chosen, key=lambda frame: frame.at)
+
+    def blocks(self, stream: Stream, spans: Sequence[Span]) -> Sequence[HeldBlock]:
+        return [
+            block
+            for block in self.pruned.get(stream, ())
+            if any(a < block.end and block.first < b for a, b in spans)
+        ]
 
     def tables(self, digests: Collection[str]) -> Mapping[str, PointTable]:
         return {digest: self.known_tables[digest] for digest in digests if digest in self.known_tables}
@@ -50,6 +62,12 @@ class MemoryLedger:
             for kept in self.kept.values()
             if kept.state is FrameState.UNDECODED and kept.frame.table == table
         ]
+
+    def starts_ms(self, agent: str, boots: Collection[str]) -> Mapping[str, int]:
+        return {boot: self.anchors[agent, boot] for boot in boots if (agent, boot) in self.anchors}
+
+    def untimed(self, agent: str, boot: str) -> Sequence[Frame]:
+        return [kept.frame for kept in self.kept.values() if (kept.frame.agent, kept.boot) == (agent, boot)]
 
     def missing_tables(self, agent: str, lane: Lane) -> Collection[str]:
         return {
@@ -73,24 +91,30 @@ class MemoryLedger:
     def commit(self, decision: Decision) -> None:
         for kept in decision.frames + decision.decoded:
             self.kept[kept.frame.id] = kept
+        self.merged.update(reading for kept in decision.merged for reading in kept.readings)
         self.known_tables.update((table.digest, table) for table in decision.tables)
+        self.anchors.update(((row.agent, row.boot), row.start_ms) for row in decision.anchors)
         self.epoch_rows.update((row.stream, row) for row in decision.epochs)
         self.lane_rows.update(((row.agent, row.lane), row) for row in decision.lanes)
         self.gone_rows.update(dict.fromkeys(decision.gone))
         self.events += decision.events
 
     def backup(self) -> MemoryLedger:
-        return MemoryLedger(
-            dict(self.kept),
-            dict(self.known_tables),
-            dict(self.epoch_rows),
-            dict(self.lane_rows),
-            dict(self.gone_rows),
-            list(self.events),
-        )
+        return MemoryLedger(**{each.name: copy(getattr(self, each.name)) for each in fields(self)})
+
+    def prune(self, stream: Stream, first: int, end: int) -> None:
+        """Forget the ids of these frames, which are all held."""
+        frames = self.frames(stream, ((first, end),))
+        assert [(one.at, one.state) for one in frames] == [(at, FrameState.HELD) for at in range(first, end)]
+        digest = block_digest(bytes.fromhex("".join(one.id for one in frames)))
+        readings = sum(one.n for one in frames)
+        block = HeldBlock(first, end - first, readings, FrameState.HELD, digest)
+        self.pruned[stream] = tuple(sorted((*self.pruned.get(stream, ()), block)))
+        for one in frames:
+            self.merged.update(self.kept.pop(one.id).readings)
 
     def readings(self) -> set[TakenReading]:
-        return {reading for kept in self.kept.values() for reading in kept.readings}
+        return {reading for kept in self.kept.values() for reading in kept.readings} | self.merged
 
     def counts(self) -> tuple[Count, ...]:
         return tuple(
@@ -99,6 +123,7 @@ class MemoryLedger:
                 self.lane_rows.get((row.stream.agent, row.stream.lane)),
                 self.frames(row.stream, ((0, 2**53),)),
                 [gone for stream, gone in self.gone_rows if stream == row.stream],
+                self.pruned.get(row.stream, ()),
             )
             for row in self.epoch_rows.values()
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from core.delivery.count import Count, count_epoch, total
 from core.delivery.frames import Lane, Stream, block_digest
-from core.delivery.holdings import EpochRow, FrameState, HeldFrame, LaneRow
+from core.delivery.holdings import EpochRow, FrameState, HeldBlock, HeldFrame, LaneRow
 from core.delivery.messages import Block, Gone
 
 EPOCH = "e" * 32
@@ -24,13 +24,13 @@ def count(
     readings: int,
     *held_frames: HeldFrame,
     ranges: tuple[Gone, ...] = (),
-    lane: LaneRow | None = None,
+    listed: tuple[Block, ...] = (),
+    judged: tuple[int, int] = (0, 0),
+    pruned: tuple[HeldBlock, ...] = (),
 ) -> Count:
-    return count_epoch(EpochRow(STREAM, "aoba", frames, readings), lane, held_frames, ranges)
-
-
-def listing(*blocks: Block, process: str = EPOCH, upto: int = 0) -> LaneRow:
-    return LaneRow("aoba-1", Lane.REGISTERS, process, 1, blocks, upto)
+    row = EpochRow(STREAM, "aoba", frames, readings, judged_frames=judged[0], judged_readings=judged[1])
+    lane = LaneRow("aoba-1", Lane.REGISTERS, EPOCH, 1, listed)
+    return count_epoch(row, lane, held_frames, ranges, pruned)
 
 
 def test_all_stored_is_complete() -> None:
@@ -57,18 +57,42 @@ def test_held_wins_over_a_range_that_names_it_lost() -> None:
 
 
 def test_what_head_tells_beyond_the_inventory_waits() -> None:
-    lane = listing(Block(EPOCH, 1, 2, 20, "0" * 32), upto=3)
-    result = count(5, 50, held(0), lane=lane)
+    listed = (Block(EPOCH, 1, 2, 20, "0" * 32),)
+    result = count(5, 50, held(0), listed=listed, judged=(3, 30))
     assert (result.waiting, result.waiting_frames, result.owed, result.adds_up) == (40, 4, 0, True)
     assert not result.complete
 
 
-def test_what_no_inventory_lists_is_owed() -> None:
-    lane = listing(Block(EPOCH, 2, 1, 10, "0" * 32), upto=3)
-    result = count(3, 30, held(0), lane=lane)
+def test_what_no_inventory_has_judged_waits_as_far_as_it_is_not_here() -> None:
+    result = count(5, 50, held(0), held(3))
+    assert (result.waiting, result.waiting_frames, result.owed) == (30, 3, 0)
+
+
+def test_what_the_newest_inventory_no_longer_lists_is_owed() -> None:
+    result = count(3, 30, held(0), listed=(Block(EPOCH, 2, 1, 10, "0" * 32),), judged=(3, 30))
     assert (result.waiting, result.owed, result.owed_frames, result.adds_up) == (10, 10, 1, True)
-    ended = count(3, 30, held(0), lane=listing(process="d" * 32))
-    assert (ended.waiting, ended.owed, ended.owed_frames) == (0, 20, 2)
+    left_out = count(3, 30, held(0), judged=(3, 30))
+    assert (left_out.waiting, left_out.owed, left_out.owed_frames) == (0, 20, 2)
+
+
+def test_what_is_newer_waits_beside_what_is_owed() -> None:
+    result = count(5, 50, held(0), held(4, 7), judged=(3, 30))
+    assert (result.waiting, result.owed, result.adds_up) == (13, 20, True)
+    assert (result.waiting_frames, result.owed_frames) == (1, 2)
+
+
+def test_frames_without_ids_count_as_held() -> None:
+    block = HeldBlock(0, 4, 40, FrameState.HELD, "d" * 32)
+    result = count(6, 60, held(4), held(5), pruned=(block,), ranges=(gone(0, 6, 60, "freed"),))
+    assert (result.stored, result.lost, result.complete) == (60, {}, True)
+    result = count(6, 60, held(4), pruned=(block,), ranges=(gone(0, 6, 60, "freed"),))
+    assert (result.stored, result.lost, result.complete) == (50, {"trimmed": 10}, True)
+
+
+def test_a_frame_of_its_own_inside_a_block_without_ids_is_extra() -> None:
+    block = HeldBlock(0, 4, 40, FrameState.HELD, "d" * 32)
+    result = count(4, 40, held(2, 7), pruned=(block,))
+    assert (result.stored, result.extra, result.complete) == (40, 7, True)
 
 
 def test_a_missing_frame_of_unknown_size_is_not_overlooked() -> None:
@@ -90,6 +114,18 @@ def test_a_lost_second_frame_is_named_beside_the_held_one() -> None:
     here = block_digest(bytes.fromhex(held(0).id))
     assert count(1, 10, held(0), ranges=(gone(0, 1, 7, digest=here),)).extra == 0
     assert count(1, 10, held(0), ranges=(gone(0, 1, 7, digest="9" * 32),)).extra == 7
+
+
+def test_a_lost_range_of_a_copy_that_is_held_too_is_no_loss() -> None:
+    frames = (held(0), held(0, 7, mark="1"), held(1), held(1, 7, mark="1"))
+    mixed = block_digest(bytes.fromhex(frames[1].id + frames[2].id))
+    assert count(2, 20, *frames, ranges=(gone(0, 2, 17, digest=mixed),)).extra == 14
+    assert count(2, 20, *frames, ranges=(gone(0, 2, 9, digest="9" * 32),)).extra == 23
+
+
+def test_a_copy_that_took_more_at_the_same_places_owes_nothing() -> None:
+    result = count(2, 18, held(0, 1), held(0, 9, mark="1"), held(1, 1), held(1, 9, mark="1"))
+    assert (result.stored, result.extra, result.complete) == (2, 18, True)
 
 
 def test_a_sum_adds_epochs_of_one_lane() -> None:
