@@ -9,9 +9,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from paho.mqtt.client import MQTTMessage
 
+from core.delivery.messages import MAX_MESSAGE_BYTES
 from core.errors import Unreachable
 from core.runtime.mqtt import MqttSession, Publication
+from core.runtime.mqtt_bounded import MAX_PACKET_BYTES, BoundedClient
 from tests.ears import Ear
 from tests.servers import BrokerProcess
 
@@ -81,7 +84,7 @@ async def test_a_killed_broker_loses_the_connection_and_gets_its_subscribers_bac
 
 async def test_a_publication_under_way_when_the_connection_ends_fails(mosquitto: BrokerProcess) -> None:
     async with running(mosquitto, "mouth") as session:
-        publication = session.publish("t/a", b"x" * 1_000_000)
+        publication = session.publish("t/a", b"x" * 20_000_000)
         await asyncio.to_thread(mosquitto.kill)
         with pytest.raises(Unreachable):
             await publication
@@ -155,3 +158,55 @@ async def test_nobody_there_is_tried_again_until_somebody_is(mosquitto: BrokerPr
     await asyncio.wait_for(ready.wait(), 10)
     await session.close()
     await asyncio.wait_for(task, 5)
+
+
+@pytest.mark.parametrize("retain", [False, True])
+async def test_no_message_fills_the_memory_or_blocks_the_way_for_others(
+    mosquitto: BrokerProcess, retain: bool
+) -> None:
+    largest = 0
+
+    class Watched(BoundedClient):
+        def _sock_recv(self, bufsize: int) -> bytes:
+            nonlocal largest
+            got = super()._sock_recv(bufsize)
+            largest = max(largest, len(self._in_packet["packet"]) + len(got))
+            return got
+
+    ear = Ear()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("core.runtime.mqtt_connection.BoundedClient", Watched)
+        async with (
+            running(mosquitto, "mouth") as mouth,
+            running(mosquitto, "ear", subscriptions=["t/+"], on_message=ear),
+        ):
+            await mouth.publish("t/bomb", b"x" * 30_000_000, retain=retain)
+            await mouth.publish("t/a", b"after it")
+            await ear.until(lambda: ("t/a", b"after it") in ear.heard)
+        async with running(mosquitto, "ear", subscriptions=["t/+"], on_message=ear):
+            await ear.until(lambda: not retain or len(ear.heard) >= 3)
+    sizes = {len(payload) for topic, payload in ear.heard if topic == "t/bomb"}
+    assert min(sizes) > MAX_MESSAGE_BYTES, "it is still known to be too long"
+    assert max(sizes) <= 2 * MAX_PACKET_BYTES
+    assert largest <= 2 * MAX_PACKET_BYTES + len("t/bomb") + 100
+
+
+async def test_a_topic_that_is_no_text_is_passed_over(
+    mosquitto: BrokerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ear = Ear()
+    real = MQTTMessage.topic
+
+    def topic(message: MQTTMessage) -> str:
+        text: str = real.fget(message)  # type: ignore[attr-defined]  # a property
+        return b"\xff".decode() if text == "t/odd" else text
+
+    monkeypatch.setattr(MQTTMessage, "topic", property(topic))
+    async with (
+        running(mosquitto, "ear", subscriptions=["t/+"], on_message=ear),
+        running(mosquitto, "mouth") as mouth,
+    ):
+        await mouth.publish("t/odd", b"poison")
+        await mouth.publish("t/a", b"good")
+        await ear.until(lambda: bool(ear.heard))
+    assert ear.heard == [("t/a", b"good")]
