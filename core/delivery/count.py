@@ -110,9 +110,10 @@ def count_epoch(
     newer = max(0, row.readings - row.judged_readings)  # since the newest inventory: on disk, as heads say
     waiting += places.account(row.judged_frames, row.frames, newer)
     waiting_frames = places.known.size() - known
-    # A copied disk may have told of more than its own frames at these places, which are extra, not missing.
-    taken = max(row.readings - extra, places.total)
     frames_written = max(row.frames, places.end)
+    taken = max(row.readings, places.total)
+    if places.known.covers(0, frames_written) and taken <= places.total + extra:
+        taken = places.total  # a copy that took more at these places told of it: that is extra, not missing
     return Count(
         *row.stream,
         taken=taken,
