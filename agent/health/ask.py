@@ -7,16 +7,15 @@ from collections.abc import Callable
 
 from pydantic import ValidationError
 
-from agent.health.certificates import certificates
+from agent.health.certificates import certificates, secrets
 from agent.health.clock_check import ClockState, read_clock
 from agent.health.evidence import Answer, Evidence
 from agent.health.facts import Facts
 from agent.health.reach import Reach, free_bytes, holder, reach
 from agent.health.spool_look import look
 from config.agent import AgentConfig
-
-_LOOPBACK = "127.0.0.1"
-_WITHIN_S = 10.0
+from core.runtime.certificates import readable_by_others
+from core.runtime.endpoint import ask_page
 
 
 def ask(config: AgentConfig) -> tuple[Answer, Facts | None]:
@@ -25,7 +24,7 @@ def ask(config: AgentConfig) -> tuple[Answer, Facts | None]:
     if config.metrics_port is None:
         return ("switched_off" if held else "not_running"), None
     try:
-        facts = Facts.model_validate_json(_get(config.metrics_port))
+        facts = Facts.model_validate_json(ask_page(config.metrics_port, "/status"))
     except (OSError, http.client.HTTPException):
         return ("silent" if held else "not_running"), None
     except ValidationError:
@@ -71,13 +70,7 @@ def gather(
         free_bytes=free_bytes(config.spool),
         look=look(config.spool, config.agent) if facts is None else None,
         certificates=certificates(config),
+        exposed=tuple(
+            (str(path), mode) for path in secrets(config).values() if (mode := readable_by_others(path))
+        ),
     )
-
-
-def _get(port: int) -> bytes:
-    connection = http.client.HTTPConnection(_LOOPBACK, port, timeout=_WITHIN_S)
-    try:
-        connection.request("GET", "/status")
-        return connection.getresponse().read()
-    finally:
-        connection.close()

@@ -1,53 +1,45 @@
-"""When the certificates end that the configuration names."""
+"""The certificates and the secrets that a configuration names."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography import x509
-
 from config.agent import AgentConfig
+from core.runtime.certificates import Certificate, certificates_of
 
-
-@dataclass(frozen=True, slots=True)
-class Certificate:
-    """A certificate file: what it is for, and when it ends, or why that is not known."""
-
-    path: str
-    what: str
-    ends_ms: int | None
-    problem: str = ""
+_METERS = "its meters are not read; their registers count on"
+_BROKER = "nothing is delivered; what was read stays on the disk"
 
 
 def certificates(config: AgentConfig) -> tuple[Certificate, ...]:
-    """Return the certificates of all gateways that are spoken to by TLS, each file once."""
-    found: dict[Path, Certificate] = {}
-    for path, what, is_ca in _named(config):
-        if path not in found:
-            found[path] = read_certificate(path, what, is_ca=is_ca)
+    """Return the certificates for the broker and for all gateways with TLS, each file once."""
+    found: dict[str, Certificate] = {}
+    for one in _named(config):
+        found.setdefault(one.where, one)
     return tuple(found.values())
 
 
-def read_certificate(path: Path, what: str, *, is_ca: bool = False) -> Certificate:
-    """Return when a PEM file ends: a chain with its first certificate, a set of authorities with its last."""
-    try:
-        parts = x509.load_pem_x509_certificates(path.read_bytes())
-    except OSError as error:
-        return Certificate(str(path), what, None, error.strerror or str(error))
-    except ValueError:
-        return Certificate(str(path), what, None, "no PEM certificate in it")
-    ends = (max if is_ca else min)(part.not_valid_after_utc for part in parts)
-    return Certificate(str(path), what, int(ends.timestamp() * 1000))
+def secrets(config: AgentConfig) -> dict[str, Path]:
+    """Return the keys and passwords that nobody else should read: where they are named, and their files."""
+    named: dict[str, Path | None] = {"broker.password_file": config.broker.password_file}
+    if config.broker.tls is not None:
+        named["broker.tls.key"] = config.broker.tls.key
+    for name, gateway in config.gateways.items():
+        if gateway.tls is not None:
+            named[f"gateways.{name}.tls.key"] = gateway.tls.key
+    for index, device in enumerate(config.devices):
+        if device.modbus is not None and device.modbus.tls is not None:
+            named[f"devices.{index}.modbus.tls.key"] = device.modbus.tls.key
+    return {key: path for key, path in named.items() if path is not None}
 
 
-def _named(config: AgentConfig) -> Iterator[tuple[Path, str, bool]]:
+def _named(config: AgentConfig) -> Iterator[Certificate]:
+    if config.broker.tls is not None:
+        yield from certificates_of(config.broker.tls.files, "the broker", _BROKER)
     for device in config.devices:
         if device.modbus is None:
             continue
         link = config.link(device)
         if link.tls is not None:
-            yield link.tls.ca, f"CA of {link.name}", True
-            if link.tls.certificate is not None:
-                yield link.tls.certificate, f"client certificate for {link.name}", False
+            yield from certificates_of(link.tls.files, link.name, _METERS)

@@ -13,11 +13,11 @@ from agent.health.evidence import Evidence, Found
 from agent.health.facts import Facts
 from agent.health.findings import Diagnosis
 from agent.health.meters import DAY_MS, bad_points, silent_meters, slowness
-from agent.health.safety import FULL_BYTES, full_ms, verdict
+from agent.health.safety import FULL_BYTES, full_ms, is_full, verdict
+from core.runtime.certificates import Certificate, judge
 from core.runtime.findings import Finding
-from core.runtime.words import day, size, when
+from core.runtime.words import size, when
 
-WARN_CERTIFICATE_MS: Final = 60 * DAY_MS
 _WARN_FULL_MS: Final = 7 * DAY_MS
 _CLOCK_OFF_MS: Final = 1000
 
@@ -135,37 +135,56 @@ def _disk(seen: Evidence, tz: ZoneInfo, found: Found) -> None:
     if free is None:
         found.not_checked.append("disk")
         return
-    ends_ms = full_ms(facts, free, seen.now_ms)
+    ends_ms = full_ms(facts, seen.now_ms)
+    full = is_full(facts, free)
     soon = ends_ms is not None and ends_ms - seen.now_ms < _WARN_FULL_MS
-    if free < FULL_BYTES or soon:
+    if full or soon or (facts is not None and facts.spool.alarm):
         finding = Finding(
-            what=f"the spool's disk has only {size(free)} free"
-            + (f"; {size(facts.spool.bytes_per_day or 0)} are written a day" if soon and facts else ""),
+            what=_room_text(facts, free),
             seen=f"df -h {facts.spool.path}" if facts else "",
             do="free space on this disk: old logs, old packages; never files of the spool",
-            until=full_text(ends_ms, seen.now_ms, tz)
-            if free >= FULL_BYTES
-            else f"now: with less than {size(FULL_BYTES)} free, a disk is taken for full",
+            until=f"now: with less than {size(FULL_BYTES)} free, a disk is taken for full"
+            if full
+            else full_text(facts, seen.now_ms, tz),
         )
         delivers = facts is not None and facts.broker.connected and all(one.alive for one in facts.ledgers)
-        if free < FULL_BYTES or not delivers:
+        if full or not delivers:
             found.faults.append(finding)
         else:  # what is delivered leaves the disk again
             found.notices.append(replace(finding, until=f"if nothing were delivered, {finding.until}"))
     else:
         found.good.append(f"disk ({size(free)} free)")
     if facts is not None:
-        lost = {name: lane.lost_readings for name, lane in facts.lanes.items() if lane.lost_readings}
-        for name, readings in lost.items():
-            found.notices.append(
-                Finding(
-                    what=f"{readings:,} {name} are named lost",
-                    seen=f"their files are kept: {facts.spool.path}/set-aside",
-                    do="look at the disk's health (smartctl -a), then show the files to headquarters",
-                )
-            )
-        if not lost:
+        losses = tuple(_losses(facts))
+        found.notices += losses
+        if not losses:
             found.good.append("spool")
+
+
+def _room_text(facts: Facts | None, free_bytes: int) -> str:
+    """How much room is left."""
+    if facts is None or facts.spool.bytes_per_day is None:
+        return f"the spool's disk has only {size(free_bytes)} free"
+    left = f"{size(facts.spool.registers_left_bytes)} for registers, {size(facts.spool.samples_left_bytes)}"
+    return f"the spool has only {left} for samples left; {size(facts.spool.bytes_per_day)} are written a day"
+
+
+def _losses(facts: Facts) -> Iterator[Finding]:
+    """What was ever lost on this disk, by lane and reason."""
+    for name, lane in facts.lanes.items():
+        dropped = lane.lost_by_reason.get("disk_full", 0)
+        damaged = sum(lane.lost_by_reason.values()) - dropped
+        if dropped:
+            yield Finding(
+                what=f"{dropped:,} {name} are named lost: the disk was full",
+                do="give the spool more room: its disk, or spool_limits of the configuration",
+            )
+        if damaged:
+            yield Finding(
+                what=f"{damaged:,} {name} are named lost",
+                seen=f"their files are kept: {facts.spool.path}/set-aside",
+                do="look at the disk's health (smartctl -a), then show the files to headquarters",
+            )
 
 
 def _meters(facts: Facts, found: Found) -> None:
@@ -203,29 +222,13 @@ def _left_on_disk(seen: Evidence, tz: ZoneInfo, found: Found) -> None:
 
 
 def _certificates(seen: Evidence, tz: ZoneInfo, found: Found) -> None:
-    good = 0
-    for one in seen.certificates:
-        if one.ends_ms is None:
-            found.faults.append(
-                Finding(what=f"{one.what}: {one.problem}", seen=one.path, do=f"ls -l {one.path}")
-            )
-        elif one.ends_ms <= seen.now_ms:
-            found.faults.append(
-                Finding(
-                    what=f"{one.what} ended {day(one.ends_ms, seen.now_ms, tz)}",
-                    seen=one.path,
-                    do="renew it, then restart the agent",
-                    costs="its meters are not read; their registers count on",
-                )
-            )
-        elif one.ends_ms - seen.now_ms < WARN_CERTIFICATE_MS:
-            left = (one.ends_ms - seen.now_ms) // DAY_MS
-            found.notices.append(
-                Finding(
-                    what=f"{one.what} ends {day(one.ends_ms, seen.now_ms, tz)} ({left} days)", seen=one.path
-                )
-            )
-        else:
-            good += 1
-    if good:
-        found.good.append("certificates")
+    shown = seen.facts.broker.certificate_ends_ms if seen.facts is not None else None
+    brokers = () if shown is None else (Certificate(seen.broker, "the broker's own certificate", shown),)
+    judged = judge((*seen.certificates, *brokers), seen.now_ms, tz)
+    found.faults += judged.faults
+    found.notices += judged.notices
+    found.good += judged.good
+    for path, mode in seen.exposed:
+        found.notices.append(
+            Finding(f"others on this machine can read a secret: {path}", mode, do=f"chmod 600 {path}")
+        )

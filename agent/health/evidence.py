@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from agent.health.certificates import Certificate
 from agent.health.clock_check import ClockState
 from agent.health.facts import Facts
 from agent.health.reach import Reach
 from agent.health.spool_look import SpoolLook
+from core.runtime.certificates import Certificate
 from core.runtime.findings import Finding
 
 Answer = Literal["told", "not_running", "silent", "switched_off", "somebody_else"]
@@ -29,6 +29,8 @@ class Evidence:
         Of the spool's disk [bytes].
     look
         What the spool's files hold, where the agent does not run.
+    exposed
+        Files of secrets that others can read, and their mode.
     """
 
     agent: str
@@ -45,6 +47,7 @@ class Evidence:
     free_bytes: int | None = None
     look: SpoolLook | None = None
     certificates: tuple[Certificate, ...] = ()
+    exposed: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(slots=True)

@@ -33,12 +33,16 @@ class Fault(_Facts):
 
 
 class BrokerFacts(_Facts):
-    """The connection to the broker: since when it is as it is, and why it is not there."""
+    """The connection to the broker: since when it is as it is, and why it is not there.
+
+    `certificate_ends_ms` is of the certificate that it shows; None where it shows none.
+    """
 
     where: str
     connected: bool
     since_ms: int
     fault: Fault | None = None
+    certificate_ends_ms: int | None = None
 
 
 class LedgerFacts(_Facts):
@@ -50,25 +54,39 @@ class LedgerFacts(_Facts):
 
 
 class LaneFacts(_Facts):
-    """A lane since the start: readings due, taken and skipped [1], and what no ledger holds yet."""
+    """A lane since the start: readings due, taken and skipped [1], and what no ledger holds yet.
+
+    `lost_by_reason` counts all that was ever named lost [1].
+    """
 
     due: int = 0
     taken: int = 0
     skipped: int = 0
     waiting_readings: int = 0
     waiting_frames: int = 0
-    lost_readings: int = 0
+    lost_by_reason: dict[str, int] = {}
     oldest_ms: int | None = None
 
 
 class SpoolFacts(_Facts):
-    """The disk [bytes]; `measured_s` [s] is how long its growth has been measured, None before it counts."""
+    """The disk [bytes]; `measured_s` [s] is how long its growth has been measured, None before it counts.
+
+    The rest is as in `agent.spool.Room`: what each lane can still take if nothing is delivered, and what
+    registers take a day by the times of the readings on disk.
+    """
 
     path: str
     bytes: int
     free_bytes: int
     bytes_per_day: int | None = None
     measured_s: int = 0
+    limit_bytes: int
+    waiting_bytes: int
+    alarm: bool = False
+    registers_reserve_bytes: int
+    registers_left_bytes: int
+    samples_left_bytes: int
+    registers_bytes_per_day: int | None = None
 
 
 class Lateness(_Facts):

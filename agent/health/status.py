@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import time
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
@@ -105,6 +104,7 @@ class Status:
             connected=uplink.connected,
             since_ms=now_ms - round(uplink.since_s * 1000),
             fault=Fault.of(uplink.fault) if uplink.fault is not None else None,
+            certificate_ends_ms=uplink.certificate_ends_ms,
         )
 
     def _ledgers(self, now_ms: int) -> tuple[LedgerFacts, ...]:
@@ -129,20 +129,27 @@ class Status:
             skipped=self._board.skipped[lane],
             waiting_readings=waiting.readings,
             waiting_frames=waiting.frames,
-            lost_readings=sum(self._spool.store.lost_readings(lane).values()),
+            lost_by_reason=dict(self._spool.store.lost_readings(lane)),
             oldest_ms=oldest_ms,
         )
 
     def _disk(self) -> SpoolFacts:
-        store = self._spool.store
+        store, room = self._spool.store, self._spool.room
         measured_s = self._monotonic() - self._began_s
         grown = sum(store.appended_bytes.values()) - self._began_bytes
         return SpoolFacts(
             path=str(store.path),
-            bytes=store.bytes_on_disk,
-            free_bytes=shutil.disk_usage(store.path).free,
+            bytes=room.bytes,
+            free_bytes=room.free_bytes,
             bytes_per_day=round(grown * _DAY_S / measured_s) if measured_s >= MEASURED_S else None,
             measured_s=int(measured_s),
+            limit_bytes=room.limit_bytes,
+            waiting_bytes=room.waiting_bytes,
+            alarm=room.alarm,
+            registers_reserve_bytes=room.registers_reserve_bytes,
+            registers_left_bytes=room.registers_left_bytes,
+            samples_left_bytes=room.samples_left_bytes,
+            registers_bytes_per_day=room.registers_bytes_per_day,
         )
 
     def _buses(self) -> tuple[BusFacts, ...]:

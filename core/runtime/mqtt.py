@@ -10,13 +10,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Awaitable, Callable, Sequence
+from zoneinfo import ZoneInfo
 
 from core.errors import Unreachable
+from core.runtime.certificates import Certificate, certificates_of, soon_over
 from core.runtime.logs import facts
 from core.runtime.mqtt_connection import Connection, Publication
 from core.runtime.mqtt_security import MqttSecurity
 from core.runtime.mqtt_troubles import lost
+from core.runtime.words import stamp
 
 __all__ = ["MqttSession", "Publication"]
 
@@ -24,6 +28,8 @@ _LOG = logging.getLogger(__name__)
 
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 30.0
+_DAY_S = 86_400.0
+_UTC = ZoneInfo("UTC")
 
 
 class MqttSession:
@@ -78,6 +84,9 @@ class MqttSession:
         self._keepalive_s = keepalive_s
         self._connection: Connection | None = None
         self._closed = asyncio.Event()
+        self._tell_again_s = 0.0
+        self.broker_certificate_ends_ms: int | None = None
+        """When the certificate ends that the broker showed [ms since 1970 UTC]; None: it showed none."""
         self.fault: Unreachable | None = None
         """Why the last attempt to connect failed; None while connected."""
 
@@ -143,7 +152,9 @@ class MqttSession:
                 await self._on_connected()
             if self._closed.is_set():
                 await connection.leave()
-            await asyncio.wait([connection.ended])
+            while not connection.ended.done():
+                await self._tell_of_certificates(connection.certificate_ends_ms)
+                await asyncio.wait([connection.ended], timeout=_DAY_S)
             connection.ended.result()
         finally:
             was_connected, self._connection = self._connection is not None, None
@@ -152,6 +163,22 @@ class MqttSession:
                 self._on_disconnected()
         if not self._closed.is_set():
             _LOG.warning("the connection to the broker was lost", extra={"where": self._where})
+
+    async def _tell_of_certificates(self, broker_ends_ms: int | None) -> None:
+        """Say once a day which certificates end soon."""
+        self.broker_certificate_ends_ms = broker_ends_ms
+        tls = None if self._security is None else self._security.tls
+        if tls is None or time.monotonic() < self._tell_again_s:
+            return
+        self._tell_again_s = time.monotonic() + _DAY_S
+        ours = await asyncio.to_thread(certificates_of, tls, "the broker")
+        shown = Certificate(self._where, "the broker's own certificate", broker_ends_ms)
+        for each in soon_over((*ours, shown), time.time_ns() // 1_000_000):
+            _LOG.warning(
+                "%s ends soon",
+                each.what,
+                extra={"where": each.where, "seen": f"until {stamp(each.ends_ms or 0, _UTC)} UTC"},
+            )
 
     async def _pause(self, failures: int) -> None:
         """Wait before the next attempt: longer each time, and never all clients at once."""

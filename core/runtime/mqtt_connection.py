@@ -76,8 +76,8 @@ class Connection:
         self._subscribed: asyncio.Future[Sequence[ReasonCode]] = self._loop.create_future()
         self._welcomed: asyncio.Future[ReasonCode] = self._loop.create_future()
         self.ended: asyncio.Future[None] = self._loop.create_future()
-        self.broker_certificate_ends_s: float | None = None
-        """When the broker's certificate ends [s since 1970 UTC]; None: it showed none."""
+        self.certificate_ends_ms: int | None = None
+        """When the broker's certificate ends [ms since 1970 UTC]; None: it showed none."""
 
     async def open(self, client_id: str, keepalive_s: int, will: Publication | None) -> None:
         """Connect and be welcomed.
@@ -116,7 +116,7 @@ class Connection:
         if code.is_failure:
             raise refused(self._where, self._security, str(code))
         if isinstance(sock, ssl.SSLSocket) and (shown := sock.getpeercert()):
-            self.broker_certificate_ends_s = ssl.cert_time_to_seconds(str(shown["notAfter"]))
+            self.certificate_ends_ms = ssl.cert_time_to_seconds(str(shown["notAfter"])) * 1000
 
     async def subscribe(self, filters: Sequence[str]) -> None:
         """Subscribe, and return when the broker has granted all of it."""

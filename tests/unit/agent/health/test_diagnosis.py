@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from agent.health.certificates import Certificate
 from agent.health.clock_check import ClockState
 from agent.health.diagnosis import diagnose
 from agent.health.facts import Facts, Fault, LaneFacts
@@ -16,6 +15,7 @@ from agent.health.reach import Reach
 from agent.modbus import faults as modbus
 from agent.modbus.wire import ReadRequest
 from core.errors import OutsideError
+from core.runtime.certificates import Certificate
 from tests.unit.agent.health.material import (
     BROKER_DOWN,
     METERS,
@@ -54,43 +54,56 @@ def test_a_good_night_has_no_fault_and_ends_with_0() -> None:
     assert {"spool", "broker", "ledger hq", "gw-1", "gw-2"} <= set(found.good)
 
 
-def test_energy_is_safe_until_the_measured_growth_has_filled_the_disk() -> None:
-    told = with_spool(facts(), free_bytes=10_000_000_000, bytes_per_day=500_000_000)
+def test_energy_is_safe_until_registers_have_no_room() -> None:
+    told = with_spool(facts(), registers_left_bytes=10_000_000_000, registers_bytes_per_day=500_000_000)
     verdict = of(told).verdict
     assert (verdict.energy, verdict.until_ms) == ("safe", NIGHT_MS + 20 * DAY_MS)
-    assert "kept until it is full; then the agent stops" in verdict.why
+    assert "samples make way for them; once it is full the agent stops" in verdict.why
+
+
+def test_samples_go_before_registers_stop_the_agent_and_both_are_told() -> None:
+    (broker,) = (fault for fault in of(bad_night()).faults if fault.what.startswith("broker"))
+    assert broker.until == (
+        "samples 9 March 17:19: then the oldest go, each named; "
+        "registers 3 June 03:07: then the disk is full and the agent stops"
+    )
+    told = with_spool(bad_night(), bytes_per_day=400_000_000)
+    (broker,) = (fault for fault in of(told).faults if fault.what.startswith("broker"))
+    assert broker.until.endswith("the agent stops; no register is dropped before")
 
 
 def test_nothing_is_promised_before_the_growth_was_measured() -> None:
-    verdict = of(with_spool(facts(), bytes_per_day=None, measured_s=12)).verdict
+    verdict = of(with_spool(facts(), registers_bytes_per_day=None, measured_s=12)).verdict
     assert (verdict.energy, verdict.until_ms, verdict.nothing_tonight) == ("safe", None, False)
     assert "not known yet" in verdict.text
 
 
 def test_a_disk_that_outlasts_all_planning_is_no_date() -> None:
-    verdict = of(with_spool(facts(), bytes_per_day=1_000)).verdict
+    verdict = of(with_spool(facts(), registers_bytes_per_day=1_000)).verdict
     assert verdict.text == "ENERGY IS SAFE FOR YEARS. Nothing has to be done tonight."
 
 
-def test_a_full_disk_is_at_risk_now() -> None:
-    found = of(with_spool(bad_night(), free_bytes=20_000_000))
+@pytest.mark.parametrize("full", [{"free_bytes": 20_000_000}, {"registers_left_bytes": 0}])
+def test_a_full_disk_is_at_risk_now(full: dict[str, int]) -> None:
+    found = of(with_spool(bad_night(), **full))
     assert found.verdict.energy == "risk" and "NOW" in found.verdict.text
     assert not found.verdict.nothing_tonight
-    (disk,) = (fault for fault in found.faults if "disk has only" in fault.what)
+    (disk,) = (fault for fault in found.faults if "spool has only" in fault.what)
     assert disk.until == "now: with less than 50 MB free, a disk is taken for full"
 
 
 @pytest.mark.parametrize(("hours", "tonight"), [(25, True), (23, False)])
 def test_one_may_sleep_only_if_the_disk_lasts_for_a_day(hours: int, tonight: bool) -> None:
-    told = with_spool(bad_night(), free_bytes=hours * 100_000_000, bytes_per_day=2_400_000_000)
-    found = of(told)
+    left = {"registers_left_bytes": hours * 100_000_000, "registers_bytes_per_day": 2_400_000_000}
+    found = of(with_spool(bad_night(), **left))
     assert found.verdict.nothing_tonight is tonight
     assert ("Nothing has to be done tonight." in found.verdict.text) is tonight
-    assert any("disk" in fault.what for fault in found.faults)
+    assert any("spool has only" in fault.what for fault in found.faults)
 
 
-def test_a_small_disk_is_no_fault_while_all_is_delivered() -> None:
-    found = of(with_spool(facts(), free_bytes=5_000_000_000))
+@pytest.mark.parametrize("short", [{"registers_left_bytes": 1_000_000_000}, {"alarm": True}])
+def test_little_room_is_no_fault_while_all_is_delivered(short: dict[str, int]) -> None:
+    found = of(with_spool(facts(), **short))
     assert not found.faults
     assert [notice.until[:26] for notice in found.notices] == ["if nothing were delivered,"]
 
@@ -260,9 +273,10 @@ def test_a_certificate_is_warned_of_60_days_ahead(days: int, faults: int, notice
 def test_losses_and_skipped_rounds_are_never_kept_quiet() -> None:
     lanes = {
         "registers": LaneFacts(due=1_000, taken=990, skipped=10),
-        "samples": LaneFacts(lost_readings=712),
+        "samples": LaneFacts(lost_by_reason={"disk_full": 700, "damaged": 12}),
     }
     found = of(facts(lanes=lanes))
     told = " / ".join(notice.what for notice in found.notices)
-    assert "712 samples are named lost" in told and "10 of 1,000 due registers were skipped" in told
+    assert "700 samples are named lost: the disk was full" in told and "12 samples are named lost" in told
+    assert "10 of 1,000 due registers were skipped" in told
     assert "712 readings named lost so far" in found.verdict.why

@@ -14,10 +14,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from agent.health.certificates import certificates, read_certificate
+from agent.health.certificates import certificates
 from agent.health.clock_check import judge, read_clock
 from agent.health.reach import free_bytes, holder, reach
 from config.loading import load_agent
+from core.runtime.certificates import read_certificate
 
 SOON, LATER = datetime(2027, 3, 26, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC)
 
