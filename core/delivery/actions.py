@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.delivery.frames import Lane
-from core.delivery.messages import Block
+from core.delivery.messages import Block, Ended, Gone
 from core.delivery.ranges import Span
 
 
@@ -16,11 +16,12 @@ class SenderSettings:
     Parameters
     ----------
     window
-        Most unacknowledged messages of a lane [1].
+        Most messages of a lane that a ledger has not acknowledged [1].
     message_bytes, message_frames
         Bounds of a message, which carries one frame at least [bytes], [1].
     timeout_ms, longest_ms
-        Wait for an answer before sending again, doubled each time up to the longest [ms].
+        Wait for an answer before sending again, doubled each time up to the longest [ms]. It begins when the
+        broker has the message; one that the broker does not take either is sent again after the longest.
     linger_ms
         Longest wait for more frames to fill a message while others are under way [ms].
     life_ms
@@ -29,8 +30,12 @@ class SenderSettings:
         Shortest time between two heads [ms].
     spread_ms
         Inventories of many agents are spread over this time when a collector comes back [ms].
+    renew_ms
+        Shortest time from an inventory to one that tells of new losses [ms].
+    transit_bytes
+        What may be on its way to the broker however slow the link is, before deflating [bytes].
     bytes_per_s
-        Cap on the byte rate, None for none [bytes/s].
+        Cap on the byte rate, None for none [bytes/s]. It holds on average: a message is sent whole.
     """
 
     window: int = 32
@@ -42,6 +47,8 @@ class SenderSettings:
     life_ms: int = 95_000
     head_ms: int = 1_000
     spread_ms: int = 200
+    renew_ms: int = 300_000
+    transit_bytes: int = 32_768
     bytes_per_s: int | None = None
 
 
@@ -64,12 +71,16 @@ class SendTable:
 
 @dataclass(frozen=True, slots=True)
 class SendInventory:
-    """Send the lane's inventory: these blocks, with the spool's epoch table as it is now."""
+    """Send a part of the lane's inventory; together the parts list all that is known of the lane."""
 
     lane: Lane
     number: str
     sequence: int
+    part: int
+    parts: int
     blocks: tuple[Block, ...]
+    epochs: tuple[Ended, ...]
+    gone: tuple[Gone, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +90,17 @@ class SendHead:
 
 @dataclass(frozen=True, slots=True)
 class Free:
-    """The ledger holds these frames: they may go."""
+    """Every required ledger holds these frames: they may go."""
+
+    lane: Lane
+    epoch: str
+    first: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A required ledger holds these frames and another does not: they may go only where space is needed."""
 
     lane: Lane
     epoch: str
@@ -89,12 +110,12 @@ class Free:
 
 @dataclass(frozen=True, slots=True)
 class Unhold:
-    """Another life: whatever was freed and is still on disk is needed again."""
+    """A ledger is in another life: nothing is free or held but what is said to be from here on."""
 
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
-    """Set a frame aside that every life refuses, and name it lost."""
+    """Set a frame aside that no required ledger takes, and name it lost."""
 
     lane: Lane
     epoch: str
@@ -103,4 +124,15 @@ class GiveUp:
     why: str
 
 
-Action = SendFrames | SendTable | SendInventory | SendHead | Free | Unhold | GiveUp
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Remember this ledger id as the known one under the ledger's name: it is the first ever followed."""
+
+    ledger: str
+    ledger_id: str
+
+
+Send = SendFrames | SendTable | SendInventory | SendHead
+"""A message to put on its way."""
+
+Action = Send | Free | Held | Unhold | GiveUp | Trust

@@ -1,7 +1,7 @@
 """Messages between agent and collector: strict JSON, its size bounded before it is parsed.
 
 Runs of frames travel as short arrays, so that a message's envelope stays small; docs/wire-format.md
-shows each message whole.
+shows each message whole. What is long (data, tables, inventories) travels deflated where that is shorter.
 """
 
 from __future__ import annotations
@@ -11,12 +11,17 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
+from core.delivery.deflate import deflated, inflated
 from core.delivery.frames import BLOCK_FRAMES, ID_PATTERN, NAME_PATTERN, Frame, Lane
+from core.delivery.nesting import MAX_DEPTH, is_too_deep
 from core.delivery.tables import PointRow, PointTable
 from core.errors import WireError
 
 MAX_MESSAGE_BYTES = 1_000_000
-"""Largest message that is looked at [bytes]; nats-server's own default bound lies just above."""
+"""Largest message that is looked at, deflated or not [bytes]; nats-server's own bound lies just above."""
+
+MOST_PARTS = 10_000
+"""Most parts of one inventory [1]."""
 
 LOST_REASONS = ("damaged", "disk_full", "trimmed", "refused")
 
@@ -96,15 +101,19 @@ class LaneHead(NamedTuple):
 
 
 class Message(BaseModel):
-    """Base of all messages: version 1, nothing unknown, nothing coerced."""
+    """Base of all messages: `v` is the version of the kind's form; nothing unknown, nothing coerced."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
-    v: Literal[1] = 1
+    v: int
 
 
 class Data(Message):
-    """Frames of one epoch and one point table."""
+    """Frames of one epoch and one point table.
 
+    In version 1 each group of a payload has a time of the wall clock, and the message is never deflated.
+    """
+
+    v: Literal[1, 2] = 2
     kind: Literal["data"] = "data"
     epoch: Hex
     table: Hex
@@ -125,8 +134,9 @@ class Data(Message):
 
 
 class Table(Message):
-    """A point table; goes before the first frame that uses it."""
+    """A point table; goes before the first frame that uses it. In version 1 it is never deflated."""
 
+    v: Literal[1, 2] = 2
     kind: Literal["table"] = "table"
     digest: Hex
     points: tuple[PointRow, ...]
@@ -146,23 +156,39 @@ class Table(Message):
 class Inventory(Message):
     """All that an agent knows of one lane: the epochs, what is on its disk, what is no more.
 
+    A long one comes in several messages, and is whole when all of its parts have come. Version 1 knows no
+    parts: one message is all.
+
     Parameters
     ----------
     number
-        Random, new with the contents and with each prompt.
+        Random; of this message alone.
     process
         The epoch that this run of the agent writes, whether or not it has frames yet.
     sequence
-        Counts this run's inventories of the lane [1].
+        Counts this run's inventories of the lane; the parts of one share it [1].
+    part, parts
+        Which part this is, from 0, and of how many [1].
     """
 
+    v: Literal[1, 2] = 2
     kind: Literal["inventory"] = "inventory"
     number: Number
     process: Hex
     sequence: Natural
+    part: Natural = 0
+    parts: Annotated[int, Field(ge=1, le=MOST_PARTS)] = 1
     epochs: tuple[Ended, ...]
     blocks: tuple[Block, ...]
     gone: tuple[Gone, ...]
+
+    @model_validator(mode="after")
+    def _is_of_its_version(self) -> Inventory:
+        if self.part >= self.parts:
+            raise ValueError("a part beyond the last")
+        if self.v == 1 and self.model_fields_set & {"part", "parts"}:
+            raise ValueError("version 1 knows no parts")
+        return self
 
 
 class Ack(Message):
@@ -171,6 +197,7 @@ class Ack(Message):
     `refused` pairs ids with the reason; `need` names point tables that are not known.
     """
 
+    v: Literal[1] = 1
     kind: Literal["ack"] = "ack"
     life: Hex
     lane: Lane
@@ -184,6 +211,7 @@ class Ack(Message):
 class Want(Message):
     """Places that an inventory listed and the ledger does not hold as listed."""
 
+    v: Literal[1] = 1
     kind: Literal["want"] = "want"
     life: Hex
     lane: Lane
@@ -194,6 +222,7 @@ class Want(Message):
 class Life(Message):
     """A collector's life; with `alive` false it is the last will."""
 
+    v: Literal[1] = 1
     kind: Literal["life"] = "life"
     ledger: Name
     ledger_id: Hex
@@ -205,6 +234,7 @@ class Life(Message):
 class Head(Message):
     """How far an agent's durable frames go, for whoever lost everything else."""
 
+    v: Literal[1] = 1
     kind: Literal["head"] = "head"
     lanes: dict[Lane, LaneHead]
 
@@ -212,6 +242,7 @@ class Head(Message):
 class Status(Message):
     """State of an agent's process; `gone` is the last will."""
 
+    v: Literal[1] = 1
     kind: Literal["status"] = "status"
     process: Hex
     state: Literal["online", "stopped", "gone"]
@@ -224,8 +255,23 @@ _ADAPTER: TypeAdapter[Data | Table | Inventory | Ack | Want | Life | Head | Stat
 
 
 def encode(message: Message) -> bytes:
-    """Return a message as compact JSON."""
-    return message.__pydantic_serializer__.to_json(message)
+    """Return a message as it travels: compact JSON, from version 2 on deflated where that is shorter."""
+    text = message.__pydantic_serializer__.to_json(message)
+    return text if message.v == 1 else deflated(text)
+
+
+def plain(data: bytes) -> bytes:
+    """Return the JSON of a message, inflated where it came deflated; it is not parsed.
+
+    Raises
+    ------
+    WireError
+        If it is too large, deflated or inflated, or not whole, or nested too deeply.
+    """
+    text = inflated(data, MAX_MESSAGE_BYTES)
+    if is_too_deep(text):
+        raise WireError(f"message nested more than {MAX_DEPTH} deep", evidence=repr(text[:80]))
+    return text
 
 
 def decode(data: bytes) -> Data | Table | Inventory | Ack | Want | Life | Head | Status:
@@ -234,17 +280,17 @@ def decode(data: bytes) -> Data | Table | Inventory | Ack | Want | Life | Head |
     Raises
     ------
     WireError
-        If it is too large, not JSON, of an unknown kind or version, or not exactly of its form.
+        If it is too large or too deep, not JSON, of an unknown kind or version, or not exactly of its form.
     """
-    if len(data) > MAX_MESSAGE_BYTES:
-        raise WireError(
-            f"message of {len(data)} bytes, more than {MAX_MESSAGE_BYTES}", evidence=repr(data[:80])
-        )
+    text = plain(data)
     try:
-        return _ADAPTER.validate_json(data)
+        message = _ADAPTER.validate_json(text)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         key = ".".join(str(part) for part in first["loc"])
         raise WireError(
-            "message that is not of the protocol", evidence=f"{key}: {first['msg']}: {data[:80]!r}"
+            "message that is not of the protocol", evidence=f"{key}: {first['msg']}: {text[:80]!r}"
         ) from error
+    if message.v == 1 and text is not data:
+        raise WireError("message of a version that is never deflated", evidence=repr(text[:80]))
+    return message

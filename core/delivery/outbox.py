@@ -1,36 +1,41 @@
-"""One lane of the sender: which frames are to be sent, under way, held; what its inventory has settled."""
+"""One lane on its way to one ledger: what is to be sent, under way, held; what an inventory has settled."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from core.delivery.actions import Action, Free, GiveUp, SenderSettings, SendFrames, SendInventory, SendTable
+from core.delivery.actions import SenderSettings, SendFrames, SendInventory
 from core.delivery.frames import Lane
 from core.delivery.messages import Ack, Block, Want
-from core.delivery.ranges import Ranges
-from core.delivery.shelf import Shelf, Written
+from core.delivery.ranges import Ranges, Span
+from core.delivery.shelf import Shelf, Tray
 
 REFUSALS = 3
 """Lives that must refuse a frame before it is set aside."""
+
+_NUMBERS = 1_024
+_INVENTORIES = 15
+
+
+class Part(NamedTuple):
+    """Consecutive frames of a shelf."""
+
+    shelf: Shelf
+    first: int
+    end: int
 
 
 @dataclass(slots=True, eq=False)
 class _UnderWay:
     """A message that is not wholly acknowledged."""
 
-    shelf: Shelf
+    action: SendFrames
+    tray: Tray
     rest: Ranges
     deadline_ms: int
-
-
-class Waiting(NamedTuple):
-    """What waits for a ledger: frames and readings [1], and epoch and index of the oldest frame."""
-
-    frames: int
-    readings: int
-    oldest: tuple[str, int] | None
 
 
 class Outbox:
@@ -40,220 +45,245 @@ class Outbox:
     ----------
     lane
         Registers or samples.
-    draw
-        Gives a fresh random number of 16 hex digits.
     jitter
         Gives a random number in [0, 1).
     settings
         How hard to send.
     """
 
-    def __init__(
-        self, lane: Lane, *, draw: Callable[[], str], jitter: Callable[[], float], settings: SenderSettings
-    ) -> None:
+    def __init__(self, lane: Lane, *, jitter: Callable[[], float], settings: SenderSettings) -> None:
         self._lane = lane
-        self._draw = draw
         self._jitter = jitter
         self._settings = settings
-        self._shelves: dict[str, Shelf] = {}
+        self._trays: dict[str, Tray] = {}
         self._under_way: list[_UnderWay] = []
-        self._sent: dict[str, tuple[Shelf, int]] = {}
-        self._told_tables: set[str] = set()
+        self._sent: dict[str, tuple[Tray, int]] = {}
         self._refusals: dict[tuple[str, int], int] = {}
-        self._numbers: list[str] = []
-        self._number_acked = False
-        self._inventories = 0
-        self._tries = 0
-        self._inventory_due_ms = 0
-        self._timeouts = 0
+        self._drawn: deque[str] = deque(maxlen=_NUMBERS)
+        self._unanswered: list[set[str]] = []
+        self._told_all = False
+        self._has_news = False
+        self._tries = self._timeouts = 0
+        self._inventory_due_ms = self._last_inventory_ms = 0
         self._filling_since_ms: int | None = None
+        self.told_tables: set[str] = set()
 
-    @property
-    def unheld(self) -> int:
-        """Frames on disk that the ledger has not named in its present life [1]."""
-        return sum(shelf.on_disk.size() - shelf.held.size() for shelf in self._shelves.values())
+    def tray(self, shelf: Shelf) -> Tray:
+        """Return what the ledger has said of a shelf's frames."""
+        tray = self._trays.get(shelf.epoch)
+        if tray is None:
+            tray = self._trays[shelf.epoch] = Tray(shelf)
+        return tray
 
-    def waiting(self) -> Waiting:
-        """Return what the ledger has not named in its present life."""
-        spans = [(shelf, first, end) for shelf in self._shelves.values() for first, end in shelf.unheld()]
-        return Waiting(
-            frames=sum(end - first for _, first, end in spans),
-            readings=sum(shelf.readings(first, end) for shelf, first, end in spans),
-            oldest=(spans[0][0].epoch, spans[0][1]) if spans else None,
-        )
-
-    @property
-    def settled(self) -> bool:
-        """Whether the newest inventory is acked and each frame it listed is held or wanted."""
-        return self._number_acked and not any(shelf.unjudged for shelf in self._shelves.values())
-
-    def add(self, frame: Written, now_ms: int) -> None:
-        """Take a durable frame; those of an epoch come by index."""
-        shelf = self._shelves.get(frame.epoch)
-        if shelf is None:
-            shelf = self._shelves[frame.epoch] = Shelf(frame.epoch, frame.at)
-        shelf.add(frame)
-        shelf.put(frame.at, frame.at + 1)
+    def add(self, part: Part, now_ms: int) -> None:
+        """Take frames that are new on a shelf."""
+        self.tray(part.shelf).put(part.first, part.end)
         if self._filling_since_ms is None:
             self._filling_since_ms = now_ms
 
-    def gone(self, epoch: str, first: int, end: int) -> None:
-        """Forget places that are no longer on disk."""
-        shelf = self._shelves.get(epoch)
-        if shelf is None:
-            return
-        self._settle(shelf, first, end)
-        shelf.forget(first, end)
-        if not shelf.on_disk:
-            del self._shelves[epoch]
+    def gone(self, part: Part) -> None:
+        """Forget places that are leaving a shelf; what the ledger lacks of them it must be told of."""
+        shelf, first, end = part
+        tray = self.tray(shelf)
+        self._settle(tray, first, end)
+        self._has_news |= tray.forget(first, end)
+        if shelf.on_disk.size() == sum(b - a for a, b in shelf.on_disk.within(first, end)):
+            del self._trays[shelf.epoch]
 
     def begin_life(self, inventory_due_ms: int) -> None:
         """Forget what was held and sent: the ledger may be another, or an older copy of itself."""
-        self._under_way, self._sent, self._told_tables = [], {}, set()
-        self._numbers, self._number_acked = [], False
+        self._under_way, self._sent, self.told_tables = [], {}, set()
+        self._drawn.clear()
+        self._unanswered, self._told_all, self._has_news = [], False, False
         self._tries = self._timeouts = 0
         self._inventory_due_ms = inventory_due_ms
-        for shelf in self._shelves.values():
-            shelf.unhold()
+        for tray in self._trays.values():
+            tray.unhold()
 
     def take_back(self, now_ms: int | None = None) -> bool:
         """Let messages be sent again: those that waited too long, or all; tell whether there were any."""
+        if now_ms is None:
+            self._inventory_due_ms = 0
         late = [message for message in self._under_way if now_ms is None or message.deadline_ms <= now_ms]
         if late:
             self._under_way = [message for message in self._under_way if message not in late]
         for message in late:
             for first, end in message.rest:
-                message.shelf.put(first, end)
+                message.tray.put(first, end)
         return bool(late)
 
     def has_drawn(self, number: str | None) -> bool:
         """Tell whether an inventory of this number was sent since the newest prompt."""
-        return number in self._numbers
+        return number in self._drawn
 
-    def take_ack(self, ack: Ack) -> Iterator[Action]:
-        """Hear what the followed life holds, refuses and needs."""
-        if self._numbers and ack.inventory == self._numbers[-1]:
-            self._number_acked = True
+    def take_ack(self, ack: Ack) -> Iterator[Part]:
+        """Hear what the followed life holds; yield what it did not hold before."""
+        for numbers in self._unanswered:
+            numbers.discard(ack.inventory or "")
+        if not all(self._unanswered):
+            self._told_all, self._unanswered = True, []
         for frame_id in ack.ids:
             if frame_id in self._sent:
-                shelf, at = self._sent[frame_id]
-                yield from self._hold(shelf, at, at + 1)
+                tray, at = self._sent[frame_id]
+                yield from self._hold(tray, at, at + 1)
         for block in ack.held:
             yield from self._take_block(block)
+
+    def take_refusals(self, ack: Ack) -> Iterator[tuple[Part, str]]:
+        """Send refused frames no more in this life; yield those that are refused in life after life."""
         for frame_id, why in ack.refused:
-            yield from self._take_refusal(frame_id, why)
-        for digest in ack.need:
-            self._told_tables.add(digest)
-            yield SendTable(self._lane, digest)
+            if frame_id not in self._sent:
+                continue
+            tray, at = self._sent[frame_id]
+            self._settle(tray, at, at + 1)
+            place = tray.shelf.epoch, at
+            lives = self._refusals[place] = self._refusals.get(place, 0) + 1
+            if lives >= REFUSALS:
+                del self._refusals[place]
+                tray.given_up.add(at, at + 1)
+                yield Part(tray.shelf, at, at + 1), why
 
     def take_want(self, want: Want) -> None:
         """Hear what the followed life lacks of an inventory; that saves sending, and proves nothing."""
         for wanted in want.ranges:
-            shelf = self._shelves.get(wanted.epoch)
-            if shelf is not None:
-                self._judge(shelf, wanted.first, wanted.first + wanted.frames)
+            tray = self._trays.get(wanted.epoch)
+            if tray is not None:
+                self._judge(tray, wanted.first, wanted.first + wanted.frames)
 
-    def inventory(self, now_ms: int) -> Iterator[SendInventory]:
-        """Yield the inventory if it is due: repeated, with a new number, until it is settled."""
-        if self.settled or now_ms < self._inventory_due_ms:
+    @property
+    def settled(self) -> bool:
+        """Whether an inventory since the last news is acked whole, and what it listed is held or wanted."""
+        return self._told_all and not any(tray.unjudged for tray in self._trays.values())
+
+    def inventory_is_due(self, now_ms: int) -> bool:
+        """Tell whether an inventory must be sent now; it is repeated until it is settled."""
+        if self._has_news:
+            self._has_news, self._told_all, self._unanswered, self._tries = False, False, [], 0
+            self._inventory_due_ms = max(
+                now_ms + self._settings.timeout_ms, self._last_inventory_ms + self._settings.renew_ms
+            )
+        return not self.settled and now_ms >= self._inventory_due_ms
+
+    def listed(self, numbers: Collection[str], now_ms: int) -> None:
+        """Take note that an inventory is on its way, in as many messages as there are numbers."""
+        if self.settled:
             return
-        self._numbers.append(self._draw())
-        self._number_acked = False
-        self._inventories += 1
-        self._inventory_due_ms = now_ms + self._patience_ms(self._tries)
+        self._drawn.extend(numbers)
+        self._unanswered = [*self._unanswered[-_INVENTORIES:], set(numbers)]
         self._tries += 1
-        blocks = tuple(block for shelf in self._shelves.values() for block in shelf.blocks())
-        yield SendInventory(self._lane, self._numbers[-1], self._inventories, blocks)
+        self._last_inventory_ms = now_ms
+        self._inventory_due_ms = now_ms + self._settings.longest_ms
 
-    def messages(self, now_ms: int) -> Iterator[tuple[int, Action]]:
-        """Yield what may be sent now, oldest first, each with its size [bytes]."""
+    def choose(self, now_ms: int, most_bytes: int) -> tuple[SendFrames, str, int] | None:
+        """Return the message that goes first, its point table and its size [bytes], if one should go now."""
         if self.take_back(now_ms):
             self._timeouts += 1
-        for shelf in self._shelves.values():
-            while shelf.todo and len(self._under_way) < self._settings.window and self._is_worth_it(now_ms):
-                spans, table, size = shelf.next_message(
-                    self._settings.message_bytes, self._settings.message_frames
-                )
-                if table not in self._told_tables:
-                    self._told_tables.add(table)
-                    yield 0, SendTable(self._lane, table)
-                for first, end in spans:
-                    shelf.take(first, end)
-                    for at in range(first, end):
-                        self._sent[shelf.id_of(at)] = (shelf, at)
-                deadline_ms = now_ms + self._patience_ms(self._timeouts)
-                self._under_way.append(_UnderWay(shelf, Ranges(spans), deadline_ms))
-                yield size, SendFrames(self._lane, shelf.epoch, spans)
-        if not any(shelf.todo for shelf in self._shelves.values()):
+        tray = next((tray for tray in self._trays.values() if tray.todo), None)
+        if tray is None:
             self._filling_since_ms = None
+            return None
+        worth_ms = self._worth_ms(most_bytes)
+        if not self.has_window or (worth_ms is not None and now_ms < worth_ms):
+            return None
+        spans, table, size = tray.shelf.pack(tray.todo, most_bytes, self._settings.message_frames)
+        return SendFrames(self._lane, tray.shelf.epoch, spans), table, size
 
-    def wake_ms(self, *, followed: bool) -> int | None:
-        """Return when there is something to do if nothing happens before, or None [ms]."""
-        times = [message.deadline_ms for message in self._under_way]
-        if not self.settled:
-            times.append(self._inventory_due_ms)
-        if followed and self._filling_since_ms is not None and len(self._under_way) < self._settings.window:
-            times.append(self._filling_since_ms + self._settings.linger_ms)
-        return min(times, default=None)
+    @property
+    def has_window(self) -> bool:
+        """Whether another message may be under way to the ledger."""
+        return len(self._under_way) < self._settings.window
 
-    def _is_worth_it(self, now_ms: int) -> bool:
-        """Whether to send now: a full message, none under way, or frames that have waited long enough."""
+    def send(self, action: SendFrames, now_ms: int) -> None:
+        """Take note of a message that goes to all ledgers; what this one has been sent is not sent again."""
+        tray = self._trays.get(action.epoch)
+        if tray is None or not self.has_window:
+            return
+        taken = [span for first, end in action.spans for span in tray.take(first, end)]
+        if not taken:
+            return
+        for first, end in taken:
+            self._sent.update((tray.shelf.id_of(at), (tray, at)) for at in range(first, end))
+        deadline_ms = now_ms + self._settings.longest_ms
+        self._under_way.append(_UnderWay(action, tray, Ranges(taken), deadline_ms))
+
+    def passed(self, action: SendFrames | SendInventory, now_ms: int) -> None:
+        """Take note that the broker has a message: its answer is due from now on."""
+        if isinstance(action, SendInventory):
+            if self._unanswered and action.number in self._unanswered[-1]:
+                self._inventory_due_ms = now_ms + self._patience_ms(self._tries - 1)
+            return
+        for message in self._under_way:
+            if message.action is action:
+                message.deadline_ms = now_ms + self._patience_ms(self._timeouts)
+
+    def wake_ms(self, now_ms: int, most_bytes: int, *, followed: bool) -> tuple[int | None, int | None]:
+        """Return when there is something to send, and when to look after what is under way, or None [ms]."""
+        sends: list[int] = []
+        if self._has_news:
+            sends.append(now_ms)
+        elif not self.settled:
+            sends.append(self._inventory_due_ms)
+        if not followed:
+            return min(sends, default=None), None
+        if self.has_window and any(tray.todo for tray in self._trays.values()):
+            worth_ms = self._worth_ms(most_bytes)
+            sends.append(now_ms if worth_ms is None else worth_ms)
+        deadlines = (message.deadline_ms for message in self._under_way)
+        return min(sends, default=None), min(deadlines, default=None)
+
+    def _worth_ms(self, most_bytes: int) -> int | None:
+        """From when to send what waits; None: at once, for it fills a message, or none is under way [ms]."""
         if not self._under_way or self._filling_since_ms is None:
-            return True
-        if now_ms >= self._filling_since_ms + self._settings.linger_ms:
-            return True
-        waiting = sum(shelf.todo_bytes for shelf in self._shelves.values())
-        return waiting >= self._settings.message_bytes
+            return None
+        if sum(tray.todo_bytes for tray in self._trays.values()) >= most_bytes:
+            return None
+        return self._filling_since_ms + self._settings.linger_ms
 
     def _patience_ms(self, failures: int) -> int:
         """Time to wait for an answer, doubled with each failure and spread by a quarter [ms]."""
         wait_ms = min(self._settings.timeout_ms << min(failures, 16), self._settings.longest_ms)
         return wait_ms + int(wait_ms * self._jitter() / 4)
 
-    def _take_block(self, block: Block) -> Iterator[Action]:
+    def _take_block(self, block: Block) -> Iterator[Part]:
         """Compare a block with the frames on disk; only the same digest means held."""
-        shelf = self._shelves.get(block.epoch)
+        tray = self._trays.get(block.epoch)
         first, end = block.first, block.first + block.frames
-        if shelf is None or not shelf.on_disk.covers(first, end):
+        if tray is None or not tray.shelf.on_disk.covers(first, end):
             return
-        if shelf.block(first, end).digest == block.digest:
-            yield from self._hold(shelf, first, end)
+        if tray.shelf.block(first, end).digest == block.digest:
+            yield from self._hold(tray, first, end)
         else:
-            self._judge(shelf, first, end)
+            self._judge(tray, first, end)
 
-    def _hold(self, shelf: Shelf, first: int, end: int) -> Iterator[Action]:
-        """Take frames for held: they may be freed."""
-        self._settle(shelf, first, end)
-        for a, b in shelf.on_disk.within(first, end):
-            shelf.held.add(a, b)
-            yield Free(self._lane, shelf.epoch, a, b)
+    def _hold(self, tray: Tray, first: int, end: int) -> Iterator[Part]:
+        """Take frames for held."""
+        self._settle(tray, first, end)
+        new: list[Span] = [
+            span for a, b in tray.shelf.on_disk.within(first, end) for span in tray.held.missing(a, b)
+        ]
+        for a, b in new:
+            tray.held.add(a, b)
+            tray.given_up.remove(a, b)
+            yield Part(tray.shelf, a, b)
         self._timeouts = 0
 
-    def _judge(self, shelf: Shelf, first: int, end: int) -> None:
+    def _judge(self, tray: Tray, first: int, end: int) -> None:
         """Let frames be sent that an inventory listed and that are not held as listed."""
-        for a, b in shelf.unjudged.within(first, end):
-            shelf.put(a, b)
-        shelf.unjudged.remove(first, end)
+        for a, b in tray.unjudged.within(first, end):
+            tray.put(a, b)
+        tray.unjudged.remove(first, end)
 
-    def _settle(self, shelf: Shelf, first: int, end: int) -> None:
+    def _settle(self, tray: Tray, first: int, end: int) -> None:
         """Send these frames no more in this life."""
-        shelf.take(first, end)
-        shelf.unjudged.remove(first, end)
+        tray.take(first, end)
+        tray.unjudged.remove(first, end)
+        touched = False
         for message in self._under_way:
-            if message.shelf is shelf:
+            if message.tray is tray:
                 message.rest.remove(first, end)
-        self._under_way = [message for message in self._under_way if message.rest]
-        for a, b in shelf.on_disk.within(first, end):
+                touched |= not message.rest
+        if touched:
+            self._under_way = [message for message in self._under_way if message.rest]
+        for a, b in tray.shelf.on_disk.within(first, end):
             for at in range(a, b):
-                self._sent.pop(shelf.id_of(at), None)
-
-    def _take_refusal(self, frame_id: str, why: str) -> Iterator[Action]:
-        """Send a refused frame no more in this life, and give it up after several lives."""
-        if frame_id not in self._sent:
-            return
-        shelf, at = self._sent[frame_id]
-        self._settle(shelf, at, at + 1)
-        lives = self._refusals[shelf.epoch, at] = self._refusals.get((shelf.epoch, at), 0) + 1
-        if lives >= REFUSALS:
-            del self._refusals[shelf.epoch, at]
-            yield GiveUp(self._lane, shelf.epoch, at, frame_id, why)
+                self._sent.pop(tray.shelf.id_of(at), None)

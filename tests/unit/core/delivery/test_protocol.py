@@ -143,16 +143,16 @@ def test_any_faults_at_length() -> None:
 
 
 class _IgnoresLives(Sender):
-    def on_ack(self, ack: Ack) -> None:
-        self._followed = ack.life
-        super().on_ack(ack)
+    def on_ack(self, ledger: str, ack: Ack) -> None:
+        self._peers[ledger].followed = ack.life
+        super().on_ack(ledger, ack)
 
 
 class _FollowsAtOnce(Sender):
     def on_life(self, message: Life, now_ms: int) -> None:
         super().on_life(message, now_ms)
         if message.alive:
-            self._followed = message.life
+            self._peers[message.ledger].followed = message.life
 
 
 class IgnoresLives(World):

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from core.delivery.actions import Free, GiveUp, SenderSettings, SendFrames, SendHead, SendInventory, SendTable
 from core.delivery.frames import Frame, Lane, Stream
 from core.delivery.holdings import Answer
+from core.delivery.inventory import Past
 from core.delivery.messages import (
     Ack,
     Data,
@@ -115,7 +116,12 @@ class World:
         self._unsynced = []
         self.epoch = self._hex(32)
         self.sender = self.sender_class(
-            LEDGER, draw=lambda: self._hex(16), jitter=self._random.random, settings=SETTINGS
+            [LEDGER],
+            trusted={LEDGER: ["0" * 32]},
+            past=self._past,
+            draw=lambda: self._hex(16),
+            jitter=self._random.random,
+            settings=SETTINGS,
         )
         self.heard_current_life = False
         backlog = [self._written(frame) for frames in self.disk.frames.values() for frame in frames.values()]
@@ -165,6 +171,8 @@ class World:
         """Let time pass, and the agent do what is due."""
         self.now_ms += ms
         for action in self.sender.due(self.now_ms):
+            if isinstance(action, SendFrames | SendTable | SendInventory | SendHead):
+                self.sender.on_passed(action, 0, self.now_ms)
             match action:
                 case SendFrames(lane, epoch, spans):
                     self._send_frames(
@@ -172,17 +180,16 @@ class World:
                     )
                 case SendTable(lane, _):
                     self._send(lane, Table(digest=POINTS.digest, points=POINTS.rows))
-                case SendInventory(lane, number, sequence, blocks):
-                    gone = [
-                        one for stream, many in self.disk.gone.items() if stream.lane is lane for one in many
-                    ]
+                case SendInventory(lane, number, sequence, part, parts, blocks, epochs, gone):
                     inventory = Inventory(
                         number=number,
                         process=self.epoch,
                         sequence=sequence,
-                        epochs=self.disk.entries(lane),
+                        part=part,
+                        parts=parts,
+                        epochs=epochs,
                         blocks=blocks,
-                        gone=tuple(gone),
+                        gone=gone,
                     )
                     self._send(lane, inventory)
                 case SendHead():
@@ -221,9 +228,9 @@ class World:
                 self.heard_current_life |= message.life == self.life
                 self.sender.on_life(message, self.now_ms)
             case Ack():
-                self.sender.on_ack(message)
+                self.sender.on_ack(LEDGER, message)
             case Want():
-                self.sender.on_want(message)
+                self.sender.on_want(LEDGER, message)
         self.pass_time(0)
 
     def all_goes_well(self) -> None:
@@ -274,6 +281,10 @@ class World:
         self.sender.on_gone(stream.lane, stream.epoch, at, at + 1)
         if self.heard_current_life and frame.id not in self.ledger.kept:
             self.freed_without_holder.append(frame)
+
+    def _past(self, lane: Lane) -> Past:
+        gone = [one for stream, many in self.disk.gone.items() if stream.lane is lane for one in many]
+        return Past(self.disk.entries(lane), tuple(gone))
 
     def _answer(self, answers: tuple[Answer, ...]) -> None:
         self.down += [encode(answer.message) for answer in answers]
