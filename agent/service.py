@@ -7,9 +7,10 @@ import logging
 import random
 import signal
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import count
 from typing import Final
 
 from agent.board import Board, DeviceState
@@ -25,8 +26,9 @@ from agent.points import PointTables, point_id, point_tables
 from agent.polled import PolledDevice
 from agent.poller import BusPoller
 from agent.readings import Scan, Source
+from agent.room_watch import RoomWatch, wait_for_room
 from agent.schedule import Schedule, phase_of
-from agent.spool import Spool
+from agent.spool import Spool, SpoolLimits
 from agent.uplink import Uplink
 from config.agent import AgentConfig, Device
 from core.delivery.frames import Lane
@@ -37,7 +39,10 @@ from core.runtime.steady import SteadyClock
 log = logging.getLogger(__name__)
 
 GROUP_S: Final = 1.0
-"""Readings of this long become durable together [s]."""
+"""Samples of this long become durable together [s]."""
+
+REGISTERS_GROUPS: Final = 10
+"""Registers of so many groups become durable together [1]."""
 
 STANDSTILL_S: Final = 2.0
 """A standstill of the whole agent that is worth a word [s]."""
@@ -60,14 +65,20 @@ async def serve(config: AgentConfig, clock: Clock) -> None:
     SeirenError
         If the spool cannot be used any more, or the clock is gone.
     """
-    spool = Spool(config.spool, config.agent, in_thread=isinstance(clock, WallClock))
+    spool = Spool(
+        config.spool,
+        config.agent,
+        in_thread=isinstance(clock, WallClock),
+        now_ms=clock.now_ms,
+        limits=limits_of(config),
+    )
     uplink = Uplink(config, spool)
     tables = point_tables(config)
 
-    def tell_day(event: Event) -> None:
+    def tell(event: Event) -> None:
         spool.add(Lane.REGISTERS, tables.lanes[Lane.REGISTERS][0], (), [event])
 
-    board = Board(started_ms=clock.now_ms(), zone=config.time_zone, on_day=tell_day)
+    board = Board(started_ms=clock.now_ms(), zone=config.time_zone, on_day=tell)
     memory = Memory(config.spool)
     watch = ClockWatch(clock, memory) if isinstance(clock, SteadyClock) else None
     sources = open_sources(config, now_ms=clock.now_ms)
@@ -83,8 +94,9 @@ async def serve(config: AgentConfig, clock: Clock) -> None:
             log.info("%s reads %d devices of %s", config.agent, len(config.devices), config.site)
             async with telling, asyncio.TaskGroup() as group:
                 sending = group.create_task(uplink.run(), name="uplink")
+                await wait_for_room(spool, stop)
                 others = [
-                    group.create_task(_flush_in_groups(spool), name="spool"),
+                    group.create_task(_flush_in_groups(spool, clock.now_ms, tell), name="spool"),
                     group.create_task(_look_after(clock, watch, board, spool, tables), name="clock"),
                     group.create_task(_remember(memory, board, clock, pollers, spool), name="memory"),
                 ]
@@ -95,7 +107,7 @@ async def serve(config: AgentConfig, clock: Clock) -> None:
                 await asyncio.wait([*reading, *others])
                 board.turn(clock.now_ms())
                 if (event := board.tally.event(clock.now_ms())) is not None:
-                    tell_day(event)
+                    tell(event)
                 await spool.flush()
                 sending.cancel()
     except BaseExceptionGroup as group:
@@ -171,6 +183,16 @@ def open_pollers(
     )
 
 
+def limits_of(config: AgentConfig) -> SpoolLimits:
+    """Return what the spool may take of its disk."""
+    limits = config.spool_limits
+    return SpoolLimits(
+        None if limits.max_mb is None else limits.max_mb * 1_000_000,
+        limits.keep_registers_days,
+        limits.reserve_days,
+    )
+
+
 def schedules_of(config: AgentConfig, device: str) -> dict[Lane, Schedule]:
     """Return when each lane of a device is due."""
     registers_ms = round(config.registers.every_s * 1000)
@@ -203,9 +225,16 @@ def _bands(device: Device) -> dict[str, float]:
     }
 
 
-async def _flush_in_groups(spool: Spool) -> None:
-    while True:
+async def _flush_in_groups(spool: Spool, now_ms: Callable[[], int], tell: Callable[[Event], None]) -> None:
+    """Make samples durable each second, and registers each ten: fewer frames are less to remember."""
+    room = RoomWatch(spool, now_ms)
+    for second in count(1):
         await asyncio.sleep(GROUP_S)
+        if second % REGISTERS_GROUPS:
+            await spool.flush((Lane.SAMPLES,))
+            continue
+        for event in room.look():
+            tell(event)
         await spool.flush()
 
 

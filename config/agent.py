@@ -19,6 +19,7 @@ from config.metrics import MetricsPort
 from config.opcua import OpcUa, OpcUaNode
 from config.profile import with_profile_paths
 from config.reading import read_yaml
+from config.spool_limits import SpoolRoom
 from config.strict import Id, Loc, Model, Problem, TimeZone, Wrong
 from config.tls import FilePath, Tls, with_file_paths
 
@@ -35,6 +36,7 @@ __all__ = [
     "RegistersLane",
     "SamplesLane",
     "Side",
+    "SpoolRoom",
     "Tls",
     "examine_agent",
     "load_agent",
@@ -75,6 +77,8 @@ class AgentConfig(Model):
         Names of the ledgers that must all hold a frame before it is forgotten.
     spool
         Folder of the spool; absolute once loaded.
+    spool_limits
+        How much of its disk the spool may take.
     metrics_port
         Loopback port of the agent's own metrics; None: off.
     gateways
@@ -87,6 +91,7 @@ class AgentConfig(Model):
     broker: AgentBroker
     required_ledgers: Annotated[tuple[Id, ...], Field(min_length=1)]
     spool: Annotated[FilePath, AfterValidator(_spool)] = Path("spool")
+    spool_limits: SpoolRoom = SpoolRoom()
     registers: RegistersLane = RegistersLane()
     samples: SamplesLane = SamplesLane()
     identity: IdentityLane = IdentityLane()

@@ -7,17 +7,19 @@ from zoneinfo import ZoneInfo
 
 from agent.health.evidence import Evidence, Found
 from agent.health.facts import Facts
-from agent.health.safety import full_ms
+from agent.health.safety import full_ms, samples_full_ms
 from core.runtime.findings import Finding
 from core.runtime.words import duration, when
 
 
-def full_text(ends_ms: int | None, now_ms: int, tz: ZoneInfo) -> str:
+def full_text(facts: Facts | None, now_ms: int, tz: ZoneInfo) -> str:
+    ends_ms, samples_ms = full_ms(facts, now_ms), samples_full_ms(facts, now_ms)
     if ends_ms is None:
-        return "the disk is full; then the agent stops and says so; nothing is dropped before"
-    return (
-        f"{when(ends_ms, now_ms, tz)}: then the disk is full and the agent stops; nothing is dropped before"
-    )
+        return "the disk is full; then the oldest samples go, each named, and registers stop the agent"
+    stops = f"{when(ends_ms, now_ms, tz)}: then the disk is full and the agent stops"
+    if samples_ms is None or samples_ms >= ends_ms:
+        return f"{stops}; no register is dropped before"
+    return f"samples {when(samples_ms, now_ms, tz)}: then the oldest go, each named; registers {stops}"
 
 
 _BROKER_DO: Final = {
@@ -58,7 +60,7 @@ def check_broker(seen: Evidence, tz: ZoneInfo, found: Found) -> None:
             f"({duration(facts.time_ms - since)})",
             seen="; ".join(evidence),
             do=_BROKER_DO[reach.reached].format(host=host) + ". The agent resumes by itself",
-            until=full_text(full_ms(facts, seen.free_bytes, seen.now_ms), seen.now_ms, tz),
+            until=full_text(facts, seen.now_ms, tz),
         )
     )
     found.not_checked += [f"ledger {ledger.name}" for ledger in facts.ledgers]
@@ -76,6 +78,6 @@ def _ledgers(facts: Facts, tz: ZoneInfo, found: Found) -> None:
                 what=f"the collector of ledger {ledger.name} is not heard {heard}",
                 seen="the broker is reached, so the network is good: it is at headquarters",
                 do="at headquarters: systemctl status seiren-collector",
-                until=full_text(full_ms(facts, facts.spool.free_bytes, facts.time_ms), facts.time_ms, tz),
+                until=full_text(facts, facts.time_ms, tz),
             )
         )

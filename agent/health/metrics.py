@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from prometheus_client.core import Metric
 
@@ -11,6 +12,7 @@ from core.runtime.exposition import Maker
 
 _MAKER = Maker("seiren_agent_")
 _gauge, _counter = _MAKER.gauge, _MAKER.counter
+_REASONS: Final = ("damaged", "disk_full", "refused")
 
 
 def families(facts: Facts) -> Iterator[Metric]:
@@ -84,12 +86,28 @@ def _delivery(facts: Facts) -> Iterator[Metric]:
     )
     yield _counter(
         "lost_readings",
-        "Values that are named lost, with a reason.",
-        ("lane",),
-        [((name,), lane.lost_readings) for name, lane in lanes],
+        "Values that are named lost.",
+        ("lane", "reason"),
+        [((name, why), lane.lost_by_reason.get(why, 0)) for name, lane in lanes for why in _REASONS],
     )
-    yield _gauge("spool_bytes", "The spool's files.", (), [((), facts.spool.bytes)])
-    yield _gauge("spool_free_bytes", "Free space of its disk.", (), [((), facts.spool.free_bytes)])
+    spool = facts.spool
+    yield _gauge("spool_bytes", "The spool's files.", (), [((), spool.bytes)])
+    yield _gauge("spool_free_bytes", "Free space of its disk.", (), [((), spool.free_bytes)])
+    yield _gauge("spool_limit_bytes", "What the spool may take.", (), [((), spool.limit_bytes)])
+    yield _gauge(
+        "spool_waiting_bytes", "What not all required ledgers hold.", (), [((), spool.waiting_bytes)]
+    )
+    yield _gauge(
+        "spool_reserve_bytes", "What samples leave to registers.", (), [((), spool.registers_reserve_bytes)]
+    )
+    yield _gauge(
+        "spool_left_bytes",
+        "What can still be written if nothing is delivered: samples before the oldest are dropped, registers "
+        "before the agent stops.",
+        ("lane",),
+        [(("registers",), spool.registers_left_bytes), (("samples",), spool.samples_left_bytes)],
+    )
+    yield _gauge("spool_alarm", "1 while the spool's room gets short.", (), [((), spool.alarm)])
     if facts.spool.bytes_per_day is not None:
         yield _gauge(
             "spool_growth_bytes_per_day",

@@ -11,11 +11,12 @@ from core.runtime.words import duration, folded, plain, size, stamp, when
 
 
 def is_good(facts: Facts) -> bool:
-    """Tell whether every device answers, the broker is reached and every ledger is alive."""
+    """Tell whether every device answers, broker and ledgers are there, and the spool has room."""
     return (
         facts.broker.connected
         and all(ledger.alive for ledger in facts.ledgers)
         and not any(device.state == "silent" for device in facts.devices)
+        and not facts.spool.alarm
     )
 
 
@@ -57,8 +58,12 @@ def lines(facts: Facts) -> Iterator[str]:
     grows = "growth not measured yet"
     if spool.bytes_per_day is not None:
         grows = f"{size(spool.bytes_per_day)} a day"
+    short = "; ITS ROOM GETS SHORT" if spool.alarm else ""
     yield from folded(
-        "spool", f"{size(spool.bytes)} in {spool.path}; {grows}, {size(spool.free_bytes)} free", indent=11
+        "spool",
+        f"{size(spool.bytes)} of at most {size(spool.limit_bytes)} in {spool.path}, "
+        f"{size(spool.waiting_bytes)} wait; {grows}, {size(spool.free_bytes)} free on its disk{short}",
+        indent=11,
     )
 
 

@@ -1,7 +1,8 @@
 """Until when energy is safe (pure).
 
-A reading is safe on the disk until that is full: the agent keeps everything until then, and stops. A register
-that is not read counts on in its meter; what cannot be mended is a month that ends meanwhile.
+A register is safe on the disk until nothing there may make way for it any more: then the agent stops. Samples
+make way before. A register that is not read counts on in its meter; what cannot be mended is a month that
+ends meanwhile.
 """
 
 from __future__ import annotations
@@ -20,14 +21,34 @@ MEASURED_S: Final = 60
 """The spool's growth counts once it has been measured for this long [s]."""
 _PLANNING_MS: Final = 3650 * DAY_MS
 
-_KEEPS: Final = "all readings go to this disk and are kept until it is full; then the agent stops"
+_LEAST_BYTES: Final = 1_000_000
+
+_KEEPS: Final = "registers go to this disk, and samples make way for them; once it is full the agent stops"
 
 
-def full_ms(facts: Facts | None, free_bytes: int | None, now_ms: int) -> int | None:
-    """Return when the disk is full if nothing is delivered any more [ms since 1970 UTC]; None: not known."""
-    if facts is None or free_bytes is None or not facts.spool.bytes_per_day:
+def full_ms(facts: Facts | None, now_ms: int) -> int | None:
+    """Return when registers have no room if nothing is delivered [ms since 1970 UTC]; None: not known."""
+    if facts is None or not facts.spool.registers_bytes_per_day:
         return None
-    return now_ms + min(free_bytes * DAY_MS // facts.spool.bytes_per_day, _PLANNING_MS)
+    return _when(facts.spool.registers_left_bytes, facts.spool.registers_bytes_per_day, now_ms)
+
+
+def samples_full_ms(facts: Facts | None, now_ms: int) -> int | None:
+    """Return when samples are dropped if nothing is delivered [ms since 1970 UTC]; None: not known."""
+    if facts is None or facts.spool.bytes_per_day is None:
+        return None
+    rate = facts.spool.bytes_per_day - (facts.spool.registers_bytes_per_day or 0)
+    return _when(facts.spool.samples_left_bytes, rate, now_ms) if rate > 0 else None
+
+
+def is_full(facts: Facts | None, free_bytes: int) -> bool:
+    """Tell whether a disk with so much free, and what the agent says of it, counts as full."""
+    return free_bytes < FULL_BYTES or (facts is not None and facts.spool.registers_left_bytes < _LEAST_BYTES)
+
+
+def _when(left_bytes: int, rate: int, now_ms: int) -> int:
+    """When so much is used up at a rate a day."""
+    return now_ms + min(left_bytes * DAY_MS // rate, _PLANNING_MS)
 
 
 def verdict(
@@ -60,14 +81,14 @@ def verdict(
         return Verdict(
             "unknown", None, "ENERGY: NOT CHECKED.", "the agent runs, and could not be asked", False
         )
-    if free_bytes is not None and free_bytes < FULL_BYTES:
+    if free_bytes is not None and is_full(facts, free_bytes):
         return Verdict(
             "risk", None, "ENERGY IS AT RISK NOW: the disk is full.", "the agent stops on a full disk", False
         )
     if facts is None or not counts_read(facts.devices):
         return _in_the_meters(facts, now_ms, tz)
-    ends_ms = full_ms(facts, free_bytes, now_ms)
-    lost = sum(lane.lost_readings for lane in facts.lanes.values())
+    ends_ms = full_ms(facts, now_ms)
+    lost = sum(sum(lane.lost_by_reason.values()) for lane in facts.lanes.values())
     why = f"{_KEEPS}; {f'{lost:,} readings named' if lost else 'no reading'} lost so far"
     if ends_ms is None:
         text = "ENERGY IS SAFE NOW. Until when is not known yet."

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.spool.records import CRC_BYTES, HEADER_BYTES, NO_TIME, header_at
+from agent.spool.columns import Columns, columns_at_end
+from agent.spool.records import CRC_BYTES, HEADER_BYTES, MARK_BYTES, Mark, parts
 from agent.spool.segments import SUFFIX, parse_name
 
 
@@ -27,28 +28,36 @@ class SpoolLook:
 
 
 def look(folder: Path, agent: str) -> SpoolLook:
-    """Walk along the headers of all segment files; payloads are passed over."""
-    frames = readings = held = damaged = 0
+    """Look at all segment files; of a full one only at what it says of itself at its end."""
+    frames = readings = size = damaged = 0
     times: list[int] = []
     try:
         files = [path for path in folder.iterdir() if path.name.endswith(SUFFIX) and parse_name(path, agent)]
         for path in files:
-            total, at = path.stat().st_size, 0
-            held += total
-            with path.open("rb") as file:
-                while at < total:
-                    file.seek(at)
-                    header = header_at(file.read(HEADER_BYTES), 0)
-                    end = at + HEADER_BYTES + (header.size if header else 0) + CRC_BYTES
-                    if header is None or end > total:
-                        damaged += 1
-                        break
-                    frames, readings, at = frames + 1, readings + header.n, end
-                    if header.from_ms != NO_TIME:
-                        times += (header.from_ms, header.to_ms)
-                        times = [min(times), max(times)]
+            size += path.stat().st_size
+            columns, whole = columns_at_end(path), True
+            if columns is None:
+                columns, whole = _read(path)
+            frames, readings = frames + sum(map(bool, columns.n)), readings + columns.readings
+            times += [time_ms for time_ms in (columns.from_ms, columns.to_ms) if time_ms is not None]
+            damaged += not whole
     except OSError as error:
         return SpoolLook(str(folder), problem=error.strerror or str(error))
     return SpoolLook(
-        str(folder), frames, readings, held, min(times, default=None), max(times, default=None), damaged
+        str(folder), frames, readings, size, min(times, default=None), max(times, default=None), damaged
     )
+
+
+def _read(path: Path) -> tuple[Columns, bool]:
+    """What is intact in a segment that was not filled, and whether that is all of it."""
+    columns, covered = Columns(0), 0
+    for part in parts(path.read_bytes()):
+        if isinstance(part, Mark):
+            covered += MARK_BYTES
+        elif part.intact and part.header.at >= columns.end:
+            length = HEADER_BYTES + part.header.size + CRC_BYTES
+            if not columns.n:
+                columns.first = part.header.at
+            columns.add(part.offset, part.header, part.offset + length)
+            covered += length
+    return columns, covered == path.stat().st_size

@@ -144,6 +144,12 @@ def facts(**more: Any) -> Facts:
             free_bytes=212_400_000_000,
             bytes_per_day=2_360_000_000,
             measured_s=327_300,
+            limit_bytes=36_000_000_000,
+            waiting_bytes=400_000,
+            registers_reserve_bytes=27_000_000_000,
+            registers_left_bytes=36_000_000_000,
+            samples_left_bytes=9_000_000_000,
+            registers_bytes_per_day=400_000_000,
         ),
         "lateness_ms": Lateness(p50=2, p99=18, max=61),
         "buses": (
@@ -225,7 +231,16 @@ def month_end() -> Facts:
 
 def disk_full_soon() -> Facts:
     """Return a night on which the disk fills within a day."""
-    spool = facts().spool.model_copy(update={"free_bytes": 1_480_000_000})
+    left = {
+        "bytes": 20_500_000_000,
+        "free_bytes": 1_480_000_000,
+        "limit_bytes": 20_700_000_000,
+        "waiting_bytes": 20_400_000_000,
+        "alarm": True,
+        "registers_left_bytes": 2_300_000_000,
+        "samples_left_bytes": 120_000_000,
+    }
+    spool = facts().spool.model_copy(update=left)
     return facts(broker=BROKER_DOWN, ledgers=NOBODY, lanes=WAITING, spool=spool)
 
 

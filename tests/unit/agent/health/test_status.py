@@ -189,6 +189,8 @@ async def test_what_waits_is_counted_and_its_growth_is_measured(agent: Agent) ->
     assert (lane.waiting_frames, lane.waiting_readings, lane.oldest_ms) == (3, 3, NOW_MS)
     assert told.spool.bytes == sum(path.stat().st_size for path in agent.config.spool.glob("*.frames"))
     assert told.spool.bytes_per_day == told.spool.bytes * 1440
+    assert told.spool.registers_bytes_per_day == told.spool.bytes * 720, "by the times of the readings"
+    assert told.spool.waiting_bytes == told.spool.bytes and not told.spool.alarm
     seen = look(agent.config.spool, "aoba-1")
     assert (seen.frames, seen.readings, seen.bytes) == (3, 3, told.spool.bytes)
     assert (seen.oldest_ms, seen.newest_ms, seen.damaged_files) == (NOW_MS, NOW_MS + 120_000, 0)
@@ -212,7 +214,7 @@ async def test_looking_at_a_spool_changes_nothing_and_survives_damage(agent: Age
     seen = look(agent.config.spool, "aoba-1")
     assert (seen.frames, seen.damaged_files) == (1, 1)
     assert before == {each: each.read_bytes() for each in agent.config.spool.rglob("*") if each.is_file()}
-    path.write_bytes(path.read_bytes()[:-20])  # within the record's payload
+    path.write_bytes(path.read_bytes()[:-50])  # within the record's payload
     assert (look(agent.config.spool, "aoba-1").frames, look(agent.config.spool, "aoba-1").damaged_files) == (
         0,
         1,
@@ -226,14 +228,14 @@ def test_metrics_are_prometheus_text_with_units_and_bounded_labels() -> None:
     parsed = list(text_string_to_metric_families(text_of(families(told)).decode()))
     assert {one.name for one in parsed} == {one.name for one in families(told)}
     names = {device.id for device in told.devices} | {bus.name for bus in told.buses}
-    names |= {"registers", "samples", "hq", "0.5", "0.99", "1"}
+    names |= {"registers", "samples", "hq", "0.5", "0.99", "1", "damaged", "disk_full", "refused"}
     for one in parsed:
         assert one.name.startswith("seiren_agent_") and one.documentation
         for sample in one.samples:
             assert sample.name.endswith("_total") is (one.type == "counter"), sample
             if one.name != "seiren_agent_info":
                 assert set(sample.labels.values()) <= names
-                assert set(sample.labels) <= {"lane", "bus", "device", "ledger", "quantile"}
+                assert set(sample.labels) <= {"lane", "bus", "device", "ledger", "quantile", "reason"}
     values = {
         (s.name, s.labels.get("device"), s.labels.get("lane")): s.value for m in parsed for s in m.samples
     }
