@@ -1,7 +1,8 @@
-"""Registers on their way from the ledger to the reading store, behind a position kept in the ledger.
+"""Registers, half-hours and the count on their way from the ledger to the reading store.
 
-The store may be away for as long as it likes: nothing is held in memory, nothing waits for it, and the
-position says where to go on. Writing a stretch twice changes nothing.
+A position kept in the ledger says where to go on with the registers; a mark for each point says that the
+store has all its half-hours, by the record of the meter that was in force. So the store may be away for as
+long as it likes: nothing is held in memory, nothing waits for it. Writing a stretch twice changes nothing.
 """
 
 from __future__ import annotations
@@ -9,31 +10,44 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
+from collector.delivery_rows import delivery_rows
+from collector.half_hours import HalfHours
 from collector.intake import set_aside_rows
 from collector.ledger import Ledger, cells, projection
 from collector.ledger.holdings import LedgerHoldings
-from collector.stores.base import ReadingStore, Rejection, StoreRow
+from collector.ledger.marks import marks, set_mark
+from collector.stores.base import EnergyRow, ReadingStore, Rejection, Rows, StoreRow
 from collector.stores.rows import register_rows, scales
 from collector.trouble import Trouble
+from config.hq import HqConfig
 from core.errors import OutsideError
 from core.metering.cells import Cell, Row
+from core.timeline import HALF_HOUR_MS
+
+Times: TypeAlias = tuple[int, int]
+"""First and last time of some readings [ms since 1970 UTC]."""
 
 _LOG = logging.getLogger(__name__)
 _READINGS_PER_STEP = 50_000
+_POINTS_PER_WRITE = 100
+_COUNT_EVERY_MS = 300_000
 
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """The rows of some frames, and the position once they are written."""
+    """The rows of some frames, the times of what they brought to each cell, and the position after them."""
 
     position: int
-    rows: Sequence[StoreRow]
+    rows: Rows
+    touched: dict[str, list[Times]]
+    rejected: tuple[Rejection, ...] = field(default=())
 
 
 class Projector:
-    """Keeps a reading store up with the ledger's registers.
+    """Keeps a reading store up with the ledger.
 
     Parameters
     ----------
@@ -41,22 +55,40 @@ class Projector:
         The record.
     store
         The projection.
+    hq
+        What headquarters has on record; without it no half-hours are written.
     now_ms
-        Gives the time that stands beside what the store refuses [ms since 1970 UTC].
+        Gives the present: of the count, and beside what the store refuses [ms since 1970 UTC].
     every_s
         Shortest time from one look at the ledger to the next [s].
     """
 
     def __init__(
-        self, ledger: Ledger, store: ReadingStore, *, now_ms: Callable[[], int], every_s: float = 1.0
+        self,
+        ledger: Ledger,
+        store: ReadingStore,
+        hq: HqConfig | None = None,
+        *,
+        now_ms: Callable[[], int],
+        every_s: float = 1.0,
     ) -> None:
         self._ledger = ledger
         self._store = store
+        self._half_hours = HalfHours(hq)
         self._now_ms = now_ms
         self._every_s = every_s
         self._stirred = asyncio.Event()
-        self._stirred.set()
         self._closed = False
+        self._trouble = Trouble(_LOG, f"{store.identity} takes registers again")
+        self._begun: _Step | None = None
+        self._marks: dict[str, int] | None = None
+        self._to_walk: dict[str, None] = {}
+        self._counted_ms: int | None = None
+
+    @property
+    def fault(self) -> OutsideError | None:
+        """Why the store does not take registers; None while it does."""
+        return self._trouble.fault
 
     def stir(self) -> None:
         """Say that the ledger may hold new frames."""
@@ -69,23 +101,22 @@ class Projector:
 
     async def run(self) -> None:
         """Follow the ledger until `close`."""
-        trouble = Trouble(_LOG, f"{self._store.identity} takes registers again")
         while True:
-            await self._stirred.wait()
             self._stirred.clear()
+            pause_s, again = self._every_s, False
             try:
-                while await self.step():
-                    trouble.worked()
-                trouble.worked()
-                if not self._closed:
-                    await asyncio.sleep(self._every_s)
+                again = await self.step() or (not self._closed and await self.walk())
+                await self._count()
+                self._trouble.worked()
             except OutsideError as error:
-                pause_s = trouble.failed(error)
-                if not self._closed:
-                    await asyncio.sleep(pause_s)
-                self._stirred.set()
-            if self._closed:
+                pause_s, again = self._trouble.failed(error), not self._closed
+            else:
+                pause_s = 0.0 if again else pause_s
+            if self._closed and not again:
                 return
+            await asyncio.sleep(0.0 if self._closed else pause_s)
+            if not again:
+                await _first_of(self._stirred, _COUNT_EVERY_MS / 1000)
 
     async def step(self) -> bool:
         """Write what the next frames brought; tell whether there was anything.
@@ -95,15 +126,67 @@ class Projector:
         Unreachable, OutsideError
             Ledger or store failed; the position has not moved.
         """
-        step = await asyncio.to_thread(self._next)
+        if self._marks is None:
+            await asyncio.to_thread(self._look_up)
+        step = self._begun or await asyncio.to_thread(self._next)
         if step is None:
             return False
-        rejected = (await self._store.write(step.rows)).rejected if step.rows else ()
-        await asyncio.to_thread(self._written, step.position, rejected)
+        outcome = await self._store.write(step.rows)
+        self._begun = step = replace(step, rows=outcome.retry, rejected=step.rejected + outcome.rejected)
+        outcome.settled()
+        rejected = list(step.rejected)
+        points = [point for point in sorted(step.touched) if self._is_whole(point)]
+        for first in range(0, len(points), _POINTS_PER_WRITE):
+            some = {point: step.touched[point] for point in points[first : first + _POINTS_PER_WRITE]}
+            rows = await asyncio.to_thread(self._touched_half_hours, some)
+            rejected += (await self._store.write(rows)).settled()
+        await asyncio.to_thread(self._written, rejected, step.position)
+        self._begun = None
         return True
+
+    async def walk(self) -> bool:
+        """Write all half-hours of the next point that has no mark, or that of another record of its meter.
+
+        Returns
+        -------
+        bool
+            Whether there was such a point.
+
+        Raises
+        ------
+        Unreachable, OutsideError
+            Ledger or store failed; the point has no mark yet.
+        """
+        if self._marks is None:
+            await asyncio.to_thread(self._look_up)
+        if not self._to_walk:
+            return False
+        point = next(iter(self._to_walk))
+        mark = self._half_hours.mark(point)
+        assert mark is not None and self._marks is not None  # only points on record are walked
+        rows = await asyncio.to_thread(self._all_half_hours, point)
+        rejected = (await self._store.write(rows)).settled()
+        await asyncio.to_thread(self._written, rejected, None, point, mark)
+        self._marks[point] = mark
+        del self._to_walk[point]
+        return True
+
+    async def _count(self) -> None:
+        """Write the count, where it is time for it."""
+        now_ms = self._now_ms()
+        if self._counted_ms is None or now_ms - self._counted_ms >= _COUNT_EVERY_MS:
+            rows = await asyncio.to_thread(self._counts, now_ms)
+            (await self._store.write(rows)).settled()
+            self._counted_ms = now_ms
+
+    def _counts(self, now_ms: int) -> Rows:
+        with self._ledger.reading() as connection:
+            return delivery_rows(connection, now_ms)
 
     def _next(self) -> _Step | None:
         rows: list[StoreRow] = []
+        touched: dict[str, list[Times]] = {}
+        since_ms = self._since_ms()
         with self._ledger.reading() as connection:
             before = projection.position(connection, self._store.identity)
             position, stretches = projection.stretches_after(connection, before, _READINGS_PER_STEP)
@@ -114,22 +197,95 @@ class Projector:
                 for point, scale in scales(tables[stretch.point_table]).items():
                     for half_hours in stretch.half_hours:
                         for cell in cells.read(connection, point, half_hours):
-                            brought = (row for row in _chosen(cell) if stretch.brought(row[0]))
-                            rows += register_rows(point, brought, scale)
-        return _Step(position, rows)
+                            brought = [row for row in _chosen(cell) if stretch.brought(row[0])]
+                            if brought:
+                                touched.setdefault(point, []).append((brought[0][0], brought[-1][0]))
+                            rows += register_rows(
+                                point, (row for row in brought if row[0] >= since_ms), scale
+                            )
+        return _Step(position, rows, touched)
 
-    def _written(self, position: int, rejected: Sequence[Rejection]) -> None:
+    def _since_ms(self) -> int:
+        """Return from when on the store keeps readings; what is older stays in the ledger alone."""
+        kept_ms = self._store.retention_ms
+        return 0 if kept_ms is None else self._now_ms() - kept_ms
+
+    def _touched_half_hours(self, touched: dict[str, list[Times]]) -> Sequence[EnergyRow]:
+        since_ms = self._since_ms()
+        rows: dict[tuple[str, int], EnergyRow] = {}
+        with self._ledger.reading() as connection:
+            for point, spans in touched.items():
+                for first_ms, last_ms in _joined(spans):
+                    for row in self._half_hours.touched(connection, point, first_ms, last_ms):
+                        if row.time_ms >= since_ms:
+                            rows[point, row.time_ms] = row
+        return list(rows.values())
+
+    def _all_half_hours(self, point: str) -> Sequence[EnergyRow]:
+        since_ms = self._since_ms()
+        with self._ledger.reading() as connection:
+            parts = self._half_hours.all_of(connection, point, since_ms)
+            return [row for part in parts for row in part if row.time_ms >= since_ms]
+
+    def _look_up(self) -> None:
+        """Learn which points have their mark, and which are to be walked."""
+        with self._ledger.reading() as connection:
+            self._marks = marks(connection, self._store.identity)
+            points = cells.points(connection)
+        for point in points:
+            self._is_whole(point)
+
+    def _is_whole(self, point: str) -> bool:
+        """Tell whether the store has all earlier half-hours of a point; if not, let it be walked."""
+        mark = self._half_hours.mark(point)
+        if mark is None:
+            return False
+        assert self._marks is not None  # looked up before the first step
+        if self._marks.get(point) != mark:
+            self._to_walk[point] = None
+        return point not in self._to_walk
+
+    def _written(
+        self,
+        rejected: Sequence[Rejection],
+        position: int | None,
+        point: str | None = None,
+        mark: int = 0,
+    ) -> None:
         with self._ledger.writing() as connection:
-            projection.set_position(connection, self._store.identity, position)
+            if position is not None:
+                projection.set_position(connection, self._store.identity, position)
+            if point is not None:
+                set_mark(connection, self._store.identity, point, mark)
             set_aside_rows(connection, self._store.identity, rejected, self._now_ms())
         for each in rejected[:1]:
             _LOG.warning(
-                "%s refuses %d registers for good, first %s: %s",
+                "%s refuses %d rows for good, first %s: %s",
                 self._store.identity,
                 len(rejected),
-                each.row.point,
+                each.of,
                 each.reason,
             )
+
+
+def _joined(spans: Iterable[Times]) -> list[Times]:
+    """Return times of cells with those of neighbouring cells joined."""
+    joined: list[Times] = []
+    for first_ms, last_ms in sorted(spans):
+        if joined and first_ms // HALF_HOUR_MS <= joined[-1][1] // HALF_HOUR_MS + 1:
+            joined[-1] = (joined[-1][0], max(last_ms, joined[-1][1]))
+        else:
+            joined.append((first_ms, last_ms))
+    return joined
+
+
+async def _first_of(event: asyncio.Event, seconds: float) -> None:
+    """Wait for an event, not longer than some seconds."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        pass
 
 
 def _chosen(cell: Cell) -> Iterable[Row]:

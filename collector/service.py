@@ -107,7 +107,7 @@ class Collector:
         self._store_trouble = Trouble(_LOG, f"{store.identity} answers")
         self._store_is_open = False
         self._door = Door(hq.served, self._clock.now_ms)
-        self._projector = Projector(ledger, store, now_ms=self._clock.now_ms)
+        self._projector = Projector(ledger, store, hq, now_ms=self._clock.now_ms)
         intake = Intake(
             ledger,
             store_name=store.identity,

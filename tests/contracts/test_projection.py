@@ -17,6 +17,7 @@ from core.metering.counters import build_counter
 from core.metering.energy import series
 from core.metering.readings import Quality, Reading
 from core.timeline import Interval, half_hours
+from tests.contracts.engines import Engine
 from tests.unit.collector.material import (
     MINUTE_MS,
     POINT,
@@ -39,7 +40,7 @@ def ledger(tmp_path: Path) -> Ledger:
 
 
 async def test_half_hours_from_the_store_are_the_ledgers(
-    tmp_path: Path, ledger: Ledger, store: ReadingStore
+    tmp_path: Path, ledger: Ledger, store: ReadingStore, engine: Engine
 ) -> None:
     random, count = Random(7), 61_703_095
     readings = []
@@ -50,10 +51,11 @@ async def test_half_hours_from_the_store_are_the_ledgers(
             readings.append(taken(T0 + minute * MINUTE_MS, None if quality == 2 else count, quality=quality))
     frames = [frame(i, readings[i * 60 : i * 60 + 60]) for i in range((len(readings) + 59) // 60)]
     random.shuffle(frames)
-    projector = Projector(ledger, store, now_ms=lambda: T0)
+    hq = load_hq(tmp_path / "hq")
+    projector = Projector(ledger, store, hq, now_ms=lambda: T0)
     for first in range(0, len(frames), 25):
         commit(ledger, table(), *(data(each) for each in (*frames[first : first + 25], *frames[:3])))
-        while await projector.step():
+        while await projector.step() or await projector.walk():
             pass
 
     whole = Interval(T0, T0 + DAYS * 1440 * MINUTE_MS)
@@ -62,13 +64,16 @@ async def test_half_hours_from_the_store_are_the_ledgers(
         (each.time_ms, each.count, each.quality) for each in readings
     ]
 
-    hq = load_hq(tmp_path / "hq")
     ((site, meter),) = find_meters(hq, POINT)
     found = (Reading(POINT, row.time_ms, row.count, Quality(row.quality)) for row in rows)
     counter = build_counter(found, meter.counter_spec(site.time_zone))
     cuts = half_hours(whole)
     from_store = [each.wh for each in series(counter, meter.dated(site.time_zone), cuts)]
-    assert from_store == [each.wh for each in energy_series(ledger, site, meter, cuts)]
+    from_ledger = energy_series(ledger, site, meter, cuts)
+    assert from_store == [each.wh for each in from_ledger]
     assert None not in from_store
+    assert [(row.wh, row.unproven_wh, row.origin) for row in await engine.energies(POINT, whole)] == [
+        (each.wh, each.unproven_wh, each.origin.value) for each in from_ledger
+    ]
     assert ledger.table(TABLE.digest) == TABLE
     ledger.close()
