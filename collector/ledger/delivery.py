@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from operator import attrgetter
 
 from sqlalchemy import Connection, and_, bindparam, delete, insert, select, update
 
@@ -18,10 +20,15 @@ from core.delivery.messages import Gone
 from core.delivery.payload import Event
 from core.delivery.tables import PointTable
 from core.errors import DataError, Unreachable
-from core.metering.cells import cells_of
-from core.metering.readings import Quality, Reading
+from core.metering.cells import Row, cells_of_rows
+from core.metering.readings import Quality, canonical_count
+from core.timeline import HALF_HOUR_MS
+
+_Rows = defaultdict[tuple[str, int], set[Row]]
 
 _GRADES = tuple(Quality)
+_PLAIN = 1 << 64  # what nearly all registers hold
+_TIME = attrgetter("time_ms")
 _STREAM = select(streams).where(
     streams.c.agent == bindparam("agent"),
     streams.c.lane == bindparam("lane"),
@@ -62,11 +69,11 @@ def write(connection: Connection, decision: Decision, now_ms: int) -> None:
     _write_tables(connection, decision.tables)
     _write_anchors(connection, decision)
     numbers = _write_epochs(connection, decision)
-    readings: list[Reading] = []
+    rows = _Rows(set)
     for kept in decision.merged:
-        _checked(kept, readings)
-    arrived = [_checked(kept, readings) for kept in (*decision.frames, *decision.decoded)]
-    cells.merge(connection, cells_of(readings))
+        _gathered(kept, rows)
+    arrived = [_gathered(kept, rows) for kept in (*decision.frames, *decision.decoded)]
+    cells.merge(connection, cells_of_rows(rows))
     _write_lanes(connection, decision.lanes)
     _write_gone(connection, decision.gone, numbers)
     _write_events(connection, decision, now_ms)
@@ -104,24 +111,27 @@ def _refuse_if_overtaken(connection: Connection, decision: Decision) -> None:
         )
 
 
-def _checked(kept: KeptFrame, readings: list[Reading]) -> KeptFrame:
-    """Add a register frame's readings to those for the cells, or set the frame aside if one is impossible."""
+def _gathered(kept: KeptFrame, rows: _Rows) -> KeptFrame:
+    """Add a register frame's readings to the rows of cells, or set the frame aside if one is impossible."""
     if kept.state is not FrameState.HELD or kept.frame.lane is not Lane.REGISTERS:
         return kept
     try:
-        readings += [
-            Reading(taken.point, taken.time_ms, taken.count, _GRADES[taken.quality])
-            for taken in kept.readings
+        counts = [
+            count
+            if (type(count) is int and -_PLAIN < count < _PLAIN) or count is None
+            else canonical_count(count)
+            for _, _, count, _ in kept.readings
         ]
     except DataError as error:
-        reason = f"{error.where}: {error.what}: {error.evidence}"
-        return KeptFrame(kept.frame, FrameState.QUARANTINED, reason=reason)
+        return KeptFrame(kept.frame, FrameState.QUARANTINED, reason=f"{error.what}: {error.evidence}")
+    for (point, time_ms, _, quality), count in zip(kept.readings, counts, strict=True):
+        rows[point, time_ms - time_ms % HALF_HOUR_MS].add((time_ms, count, _GRADES[quality]))
     return kept
 
 
 def _frame_row(kept: KeptFrame, stream: int) -> dict[str, object]:
     frame, held = kept.frame, kept.state is FrameState.HELD
-    times = [taken.time_ms for taken in kept.readings]
+    times = set(map(_TIME, kept.readings))
     return {
         "stream": stream,
         "idx": frame.index,

@@ -94,12 +94,15 @@ def _after(connection: Connection, number: int) -> Sequence[tuple[int, int, tupl
     some_frames = connection.execute(_FRAMES, after).all()
     for frame in some_frames:
         held = frame.lane == Lane.REGISTERS and frame.state == FrameState.HELD and frame.first_ms is not None
-        times = ((frame.point_table, frame.first_ms, frame.last_ms),) if held else ()
-        found.append((frame.number, frame.n, times))
+        found.append(
+            (frame.number, frame.n, ((frame.point_table, frame.first_ms, frame.last_ms),) if held else ())
+        )
     some_blocks = connection.execute(_BLOCKS, after).all()
     for block in some_blocks:
-        times = TABLE_TIMES.validate_json(block.point_tables) if block.lane == Lane.REGISTERS else ()
-        found.append((block.number, block.readings, times))
+        held = block.lane == Lane.REGISTERS
+        found.append(
+            (block.number, block.readings, TABLE_TIMES.validate_json(block.point_tables) if held else ())
+        )
     # Beyond the last of a list that is not whole there may be others before what the other list has.
     ends = [some_frames[-1].number] if len(some_frames) == _MOST_FRAMES else []
     ends += [some_blocks[-1].number] if len(some_blocks) == _MOST_BLOCKS else []

@@ -71,6 +71,7 @@ class PointTable:
     rows: tuple[PointRow, ...]
     digest: str = field(init=False)
     index: Mapping[str, int] = field(init=False, repr=False, compare=False)
+    points: tuple[str, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         index = {row.point: i for i, row in enumerate(self.rows)}
@@ -80,3 +81,4 @@ class PointTable:
         digest = hashlib.sha256(b"seiren.table/1\n" + canonical.encode()).digest()[:16].hex()
         object.__setattr__(self, "digest", digest)
         object.__setattr__(self, "index", MappingProxyType(index))
+        object.__setattr__(self, "points", tuple(index))

@@ -7,10 +7,11 @@ the same bytes. Late data only adds.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import accumulate, repeat
+from operator import sub
 from struct import Struct
 from typing import TypeAlias
 
@@ -121,19 +122,21 @@ class Cell:
         of quality each, 3 for a reading without a count. Every width is the smallest that holds its column.
         Counts with decimals are multiplied by 10 to the number of decimals.
         """
-        present = [count for _, count, _ in self.readings if count is not None]
-        decimals = max((_decimals(count) for count in present), default=0)
-        lowest = min(present, default=0)
-        base = _shifted(lowest, decimals)
-        above = [0 if count is None else _shifted(count, decimals) - base for _, count, _ in self.readings]
-        gaps = [
-            time_ms - before
-            for (time_ms, _, _), before in zip(
-                self.readings, (self.start_ms, *(row[0] for row in self.readings)), strict=False
+        times, counts, grades = zip(*self.readings, strict=True) if self.readings else ((), (), ())
+        decimals = 0
+        if set(map(type, counts)) <= {int}:
+            base = min(counts, default=0)
+            above = [count - base for count in counts]
+        else:
+            present = [count for count in counts if count is not None]
+            decimals = max((_decimals(count) for count in present), default=0)
+            base = _shifted(min(present, default=0), decimals)
+            above = [0 if count is None else _shifted(count, decimals) - base for count in counts]
+            grades = tuple(
+                _NO_COUNT if count is None else grade for count, grade in zip(counts, grades, strict=True)
             )
-        ]
-        grades = bytes(_NO_COUNT if count is None else quality for _, count, quality in self.readings)
         graded = any(grades)
+        gaps = list(map(sub, times, (self.start_ms, *times)))
         base_width = base.bit_length() // 8 + 1
         gap_width = 2 if max(gaps, default=0) < 1 << 16 else 4
         count_width = _width(max(above, default=0))
@@ -152,7 +155,7 @@ class Cell:
                 base.to_bytes(base_width, "little", signed=True),
                 _column(gaps, gap_width),
                 _column(above, count_width),
-                grades if graded else b"",
+                bytes(grades) if graded else b"",
             )
         )
 
@@ -207,6 +210,17 @@ def cells_of(readings: Iterable[Reading]) -> tuple[Cell, ...]:
     for reading in readings:
         key = (reading.point, reading.time_ms - reading.time_ms % HALF_HOUR_MS)
         rows.setdefault(key, set()).add((reading.time_ms, reading.count, reading.quality))
+    return cells_of_rows(rows)
+
+
+def cells_of_rows(rows: Mapping[tuple[str, int], set[Row]]) -> tuple[Cell, ...]:
+    """Return the cells of rows that belong to them already, sorted by point and half-hour.
+
+    Parameters
+    ----------
+    rows
+        Rows by point and start of the half-hour [ms since 1970 UTC]; their counts are canonical.
+    """
     return tuple(Cell(*key, _sorted(rows[key])) for key in sorted(rows))
 
 
@@ -229,7 +243,10 @@ def content_hash(cells: Iterable[Cell]) -> str:
 
 
 def _sorted(rows: set[Row]) -> tuple[Row, ...]:
-    return tuple(sorted(rows, key=lambda row: (row[0], row[1] is not None, row[1] or 0, row[2])))
+    try:
+        return tuple(sorted(rows))  # fails where a missing count meets another of its instant
+    except TypeError:
+        return tuple(sorted(rows, key=lambda row: (row[0], row[1] is not None, row[1] or 0, row[2])))
 
 
 def _decimals(count: Count) -> int:

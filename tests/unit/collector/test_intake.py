@@ -12,7 +12,7 @@ from collector.ledger import Ledger
 from collector.stores.base import Rejection, StoreRow
 from core.delivery.frames import Lane
 from core.delivery.holdings import Answer
-from core.delivery.messages import MAX_MESSAGE_BYTES, Ack, Head, LaneHead, encode
+from core.delivery.messages import MAX_MESSAGE_BYTES, Ack, Head, LaneHead, Table, encode
 from core.delivery.tables import PointTable
 from tests.unit.collector.material import (
     AGENT,
@@ -77,9 +77,7 @@ def test_an_unreadable_payload_is_kept_raw_and_acknowledged(ledger: Ledger) -> N
     (count,) = ledger.counts()
     assert (count.stored, count.quarantined, count.taken, count.adds_up) == (2, 1, 3, True)
     with ledger.reading() as connection:
-        kept = connection.exec_driver_sql(
-            "SELECT raw, reason FROM frames WHERE state = 'quarantined'"
-        ).one()
+        kept = connection.exec_driver_sql("SELECT raw, reason FROM frames WHERE state = 'quarantined'").one()
     assert kept[0] == b"[[1,[[0,"
     assert "JSON" in kept[1]
 
@@ -112,7 +110,7 @@ def test_impossible_readings_are_set_aside(ledger: Ledger, payload: str, reason:
         (REGISTERS, b"hello", "not of the protocol"),
         (REGISTERS, b"\xff\xfe\x00", "not of the protocol"),
         (REGISTERS, b'{"v":9,"kind":"data"}', "data"),
-        (REGISTERS, b"[" * 10_000, "not of the protocol"),
+        (REGISTERS, b"[" * 10_000, "nested"),
         (REGISTERS, b" " * (MAX_MESSAGE_BYTES + 1), "more than"),
         (REGISTERS, head(1, 5)[1], "does not belong"),
         (f"seiren/v1/{SITE}/{AGENT}/head", table()[1], "does not belong"),
@@ -142,8 +140,7 @@ def test_a_table_that_lies_is_set_aside(ledger: Ledger) -> None:
         (point_row("no point"),),
     ):
         commit(ledger, table(PointTable(rows)))
-    topic, payload = table()
-    commit(ledger, (topic, payload.replace(TABLE.digest.encode(), b"0" * 32)))
+    commit(ledger, (table()[0], encode(Table.model_construct(digest="0" * 32, points=TABLE.rows))))
     assert len(ledger.quarantined()) == 5
     assert ledger.table(TABLE.digest) is None
 
