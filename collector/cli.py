@@ -18,6 +18,7 @@ from collector.factor_list import factor_report
 from collector.figures import months_with_data
 from collector.imports import FUEL_COLUMNS, PRODUCTION_COLUMNS, Imported, import_activity, import_production
 from collector.ledger import Ledger
+from collector.rebuild import rebuild
 from collector.records import find_meters
 from collector.service import open_ledger, serve
 from collector.table import Form
@@ -66,6 +67,18 @@ def show_status(folder: Folder = DEFAULT_FOLDER, form: FormOption = Form.TABLE) 
     """Show what the ledger holds, how far the reading store is, and what was set aside."""
     with _ledger(folder) as (ledger, hq):
         typer.echo(status.status_report(ledger, hq, folder, form))
+
+
+@app.command("rebuild-store")
+def rebuild_store(folder: Folder) -> None:
+    """Write all registers and half-hours from the ledger into the reading store again."""
+    with _ledger(folder) as (ledger, hq):
+        done = asyncio.run(rebuild(ledger, hq, folder, lambda text: typer.echo(text, err=True)))
+    typer.echo(f"{done.store}\n {done.readings:,} readings of registers and {done.half_hours:,} half-hours")
+    typer.echo(" written from the ledger; samples were not touched")
+    if done.refused:
+        typer.echo(f" {done.refused:,} rows were refused for good, and set aside in the ledger")
+        raise typer.Exit(AnswerIsNo.exit_code)
 
 
 def count(folder: Folder = DEFAULT_FOLDER, form: FormOption = Form.TABLE) -> None:

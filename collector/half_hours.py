@@ -8,7 +8,7 @@ it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeAlias
 
 from sqlalchemy import Connection
@@ -23,6 +23,8 @@ from core.metering.energy import IntervalEnergy, series
 from core.metering.readings import Count
 from core.timeline import HALF_HOUR_MS, Interval, half_hours
 
+Times: TypeAlias = tuple[int, int]
+"""First and last time of some readings [ms since 1970 UTC]."""
 Steps: TypeAlias = Callable[[Count], int]
 
 _FORM = "seiren.half_hours/1"
@@ -97,6 +99,17 @@ class HalfHours:
         counter = counter_of_cells((*_while_it_stood(connection, near, spec.steps), *near), spec)
         found = series(counter, meter.dated(site.time_zone), half_hours(span))
         return [_row(each, site, meter) for each in found if _has_both_ends(each)]
+
+
+def joined(spans: Iterable[Times]) -> list[Times]:
+    """Return times of cells with those of neighbouring cells joined."""
+    together: list[Times] = []
+    for first_ms, last_ms in sorted(spans):
+        if together and first_ms // HALF_HOUR_MS <= together[-1][1] // HALF_HOUR_MS + 1:
+            together[-1] = (together[-1][0], max(last_ms, together[-1][1]))
+        else:
+            together.append((first_ms, last_ms))
+    return together
 
 
 def _mark(site: SiteRecord, meter: MeterRecord) -> int:

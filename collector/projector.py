@@ -9,26 +9,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
 
 from collector.delivery_rows import delivery_rows
-from collector.half_hours import HalfHours
+from collector.half_hours import HalfHours, Times, joined
 from collector.intake import set_aside_rows
 from collector.ledger import Ledger, cells, projection
 from collector.ledger.holdings import LedgerHoldings
 from collector.ledger.marks import marks, set_mark
 from collector.stores.base import EnergyRow, ReadingStore, Rejection, Rows, StoreRow
-from collector.stores.rows import register_rows, scales
+from collector.stores.rows import chosen, register_rows, scales
 from collector.trouble import Trouble
 from config.hq import HqConfig
 from core.errors import OutsideError
-from core.metering.cells import Cell, Row
-from core.timeline import HALF_HOUR_MS
-
-Times: TypeAlias = tuple[int, int]
-"""First and last time of some readings [ms since 1970 UTC]."""
 
 _LOG = logging.getLogger(__name__)
 _READINGS_PER_STEP = 50_000
@@ -61,6 +55,11 @@ class Projector:
         Gives the present: of the count, and beside what the store refuses [ms since 1970 UTC].
     every_s
         Shortest time from one look at the ledger to the next [s].
+
+    Attributes
+    ----------
+    readings, half_hours, refused
+        Rows written so far, and rows that the store refused for good [1].
     """
 
     def __init__(
@@ -84,6 +83,7 @@ class Projector:
         self._marks: dict[str, int] | None = None
         self._to_walk: dict[str, None] = {}
         self._counted_ms: int | None = None
+        self.readings = self.half_hours = self.refused = 0
 
     @property
     def fault(self) -> OutsideError | None:
@@ -133,13 +133,13 @@ class Projector:
             return False
         outcome = await self._store.write(step.rows)
         self._begun = step = replace(step, rows=outcome.retry, rejected=step.rejected + outcome.rejected)
+        self.readings += outcome.accepted
         outcome.settled()
         rejected = list(step.rejected)
         points = [point for point in sorted(step.touched) if self._is_whole(point)]
         for first in range(0, len(points), _POINTS_PER_WRITE):
             some = {point: step.touched[point] for point in points[first : first + _POINTS_PER_WRITE]}
-            rows = await asyncio.to_thread(self._touched_half_hours, some)
-            rejected += (await self._store.write(rows)).settled()
+            rejected += await self._write_half_hours(await asyncio.to_thread(self._touched_half_hours, some))
         await asyncio.to_thread(self._written, rejected, step.position)
         self._begun = None
         return True
@@ -164,12 +164,16 @@ class Projector:
         point = next(iter(self._to_walk))
         mark = self._half_hours.mark(point)
         assert mark is not None and self._marks is not None  # only points on record are walked
-        rows = await asyncio.to_thread(self._all_half_hours, point)
-        rejected = (await self._store.write(rows)).settled()
+        rejected = await self._write_half_hours(await asyncio.to_thread(self._all_half_hours, point))
         await asyncio.to_thread(self._written, rejected, None, point, mark)
         self._marks[point] = mark
         del self._to_walk[point]
         return True
+
+    async def _write_half_hours(self, rows: Sequence[EnergyRow]) -> Sequence[Rejection]:
+        outcome = await self._store.write(rows)
+        self.half_hours += outcome.accepted
+        return outcome.settled()
 
     async def _count(self) -> None:
         """Write the count, where it is time for it."""
@@ -197,7 +201,7 @@ class Projector:
                 for point, scale in scales(tables[stretch.point_table]).items():
                     for half_hours in stretch.half_hours:
                         for cell in cells.read(connection, point, half_hours):
-                            brought = [row for row in _chosen(cell) if stretch.brought(row[0])]
+                            brought = [row for row in chosen(cell) if stretch.brought(row[0])]
                             if brought:
                                 touched.setdefault(point, []).append((brought[0][0], brought[-1][0]))
                             rows += register_rows(
@@ -215,7 +219,7 @@ class Projector:
         rows: dict[tuple[str, int], EnergyRow] = {}
         with self._ledger.reading() as connection:
             for point, spans in touched.items():
-                for first_ms, last_ms in _joined(spans):
+                for first_ms, last_ms in joined(spans):
                     for row in self._half_hours.touched(connection, point, first_ms, last_ms):
                         if row.time_ms >= since_ms:
                             rows[point, row.time_ms] = row
@@ -258,6 +262,7 @@ class Projector:
             if point is not None:
                 set_mark(connection, self._store.identity, point, mark)
             set_aside_rows(connection, self._store.identity, rejected, self._now_ms())
+        self.refused += len(rejected)
         for each in rejected[:1]:
             _LOG.warning(
                 "%s refuses %d rows for good, first %s: %s",
@@ -268,17 +273,6 @@ class Projector:
             )
 
 
-def _joined(spans: Iterable[Times]) -> list[Times]:
-    """Return times of cells with those of neighbouring cells joined."""
-    joined: list[Times] = []
-    for first_ms, last_ms in sorted(spans):
-        if joined and first_ms // HALF_HOUR_MS <= joined[-1][1] // HALF_HOUR_MS + 1:
-            joined[-1] = (joined[-1][0], max(last_ms, joined[-1][1]))
-        else:
-            joined.append((first_ms, last_ms))
-    return joined
-
-
 async def _first_of(event: asyncio.Event, seconds: float) -> None:
     """Wait for an event, not longer than some seconds."""
     try:
@@ -286,13 +280,3 @@ async def _first_of(event: asyncio.Event, seconds: float) -> None:
             await event.wait()
     except TimeoutError:
         pass
-
-
-def _chosen(cell: Cell) -> Iterable[Row]:
-    """One reading per instant: where there are several, the one that figures use."""
-    if not cell.conflicts:
-        return cell.readings
-    usable = dict(cell.usable)
-    chosen = {row[0]: row for row in cell.readings}
-    chosen |= {row[0]: row for row in reversed(cell.readings) if usable.get(row[0]) == row[1]}
-    return chosen.values()

@@ -9,6 +9,7 @@ from fractions import Fraction
 from collector.stores.base import StoreRow
 from core.delivery.payload import BAD, TakenReading
 from core.delivery.tables import PointTable
+from core.metering.cells import Cell, Row
 
 
 def scales(table: PointTable) -> dict[str, Fraction]:
@@ -35,6 +36,16 @@ def register_rows(
             yield StoreRow(point, time_ms, None, None, BAD)
         else:
             yield StoreRow(point, time_ms, count, scaled(count, scale), int(quality))
+
+
+def chosen(cell: Cell) -> Iterable[Row]:
+    """Return one reading per instant: where there are several, the one that figures use."""
+    if not cell.conflicts:
+        return cell.readings
+    usable = dict(cell.usable)
+    at = {row[0]: row for row in cell.readings}
+    at |= {row[0]: row for row in reversed(cell.readings) if usable.get(row[0]) == row[1]}
+    return at.values()
 
 
 def scaled(count: int | Decimal, scale: Fraction) -> float:
