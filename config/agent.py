@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import AfterValidator, Field, ValidationError
 
-from config.broker import HERE, AgentBroker
+from config.broker import HERE, AgentBroker, SiteId
 from config.buses import Placed, bus_problems, bus_warnings
 from config.devices import Device, Side, twice, without
 from config.documents import Examined, examine
@@ -86,7 +86,7 @@ class AgentConfig(Model):
     """
 
     agent: Id
-    site: Id
+    site: SiteId
     time_zone: TimeZone
     broker: AgentBroker
     required_ledgers: Annotated[tuple[Id, ...], Field(min_length=1)]
@@ -103,13 +103,6 @@ class AgentConfig(Model):
     def problems(self) -> Iterator[Problem]:
         """Yield what is wrong with the settings, and with the devices, alone and together."""
         yield from twice((("required_ledgers", i), name) for i, name in enumerate(self.required_ledgers))
-        if len(set(self.required_ledgers)) > 1:
-            yield Problem(
-                ("required_ledgers", 1),
-                "An agent delivers to exactly one ledger in this release.",
-                evidence=", ".join(self.required_ledgers),
-                next="name one of them",
-            )
         yield from self.broker.problems_at(("broker",))
         taken = {(self.broker.host, self.broker.port): "the broker"}
         taken |= {placed.unit.place: placed.device for placed in _units(dict(enumerate(self.devices)))}

@@ -5,14 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, Final
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from config.strict import Host, Loc, Model, Port, Problem
+from config.strict import Host, Id, Loc, Model, Port, Problem, Wrong
 from config.tls import FilePath, Tls
+from core.delivery.topics import COLLECTORS
 from core.runtime.mqtt_security import MqttSecurity
 
 HERE: Final = ("localhost", "127.0.0.1", "::1")
 _TLS_PORT: Final = 8883
+
+
+def _site(value: str) -> str:
+    if value == COLLECTORS:
+        raise Wrong(
+            f"must not be {COLLECTORS}",
+            cause="this name is taken by the protocol",
+            next="choose another name",
+        )
+    return value
+
+
+SiteId = Annotated[Id, AfterValidator(_site)]
+"""A site's name, which becomes part of topics and of its agents' names at the broker."""
 
 
 class Broker(Model):

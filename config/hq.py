@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from config.broker import Broker
+from config.broker import Broker, SiteId
 from config.devices import twice
 from config.documents import validate
 from config.meters import MeterRecord
@@ -60,7 +60,7 @@ class Allocation(Model):
 class SiteRecord(Model):
     """A works: its meters as a tree, and the boundary set that feeds scope 2."""
 
-    id: Id
+    id: SiteId
     name: Names
     time_zone: TimeZone
     boundary: Annotated[tuple[Id, ...], Field(min_length=1)]

@@ -10,8 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from agent.setup.findings import block, find_in_agent, find_in_profile
-from agent.setup.interview import Interview, Known, Question, Say, interview
-from agent.setup.written import next_commands, written
+from agent.setup.interview import Known, interview
+from agent.setup.questions import Interview, Question, Say
+from agent.setup.written import access_text, files_for_broker, for_the_broker, next_commands, written
 from config.loading import load_profile, profile_ids
 from config.strict import Problem
 from core.errors import ConfigError, UsageError
@@ -28,8 +29,10 @@ def init(
 
     Answers may be piped in, one a line. An existing file is never overwritten; Ctrl-C writes nothing.
     """
-    if out.exists():
-        raise _exists(out)
+    rules = out.with_suffix(".acl")
+    for file in (out, rules):
+        if file.exists():
+            raise _exists(file)
     questions = interview(
         _shipped(),
         lines=_serial_lines(),
@@ -42,10 +45,16 @@ def init(
         typer.echo("\nnothing was written")
         raise typer.Exit(130) from None
     _write(out, written(data, str(out)))
+    _write(rules, access_text(data, out.name))
+    awaited = files_for_broker(data)
     for warning in find_in_agent(out).warnings:
-        typer.echo("")
-        for line in block("note", warning):
-            typer.echo(line)
+        if not any(warning.evidence == str(out.parent / name) for name in awaited):
+            typer.echo("")
+            for line in block("note", warning):
+                typer.echo(line)
+    typer.echo("")
+    for line in for_the_broker(data, rules.name):
+        typer.echo(line)
     typer.echo(f"\n{out} is written. Next:")
     for command in next_commands(data, str(out)):
         typer.echo(f"  {command}")
@@ -133,5 +142,5 @@ def _exists(out: Path) -> UsageError:
     return UsageError(
         "The file exists already, and is not overwritten.",
         where=str(out),
-        next=f"seiren agent check {out}, or write another one: seiren agent init --out FILE",
+        next="move it away, or write another one: seiren agent init --out FILE",
     )

@@ -6,24 +6,33 @@ to a question.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
-
+from agent.setup.questions import (
+    Interview,
+    Judge,
+    Part,
+    Question,
+    Say,
+    either,
+    field_of,
+    judged,
+    number_of,
+    one_of,
+    value_of,
+)
 from config.agent import AgentConfig, Device, Gateway, Modbus
-from config.broker import Broker
-from config.explaining import explain
+from config.broker import HERE, Broker
 from config.link_problems import gateway_problems
 from config.profile import with_profile_paths
 from config.strict import Problem
+from core.delivery.access import agent_user
 
-Judge = Callable[[str], Problem | None]
-"""What is wrong with an answer, or None."""
 _DONE: Final = "no more meters"
 _WAYS: Final = ("ip", "gateway", "line")
+_SECURED: Final = ("certificate", "password", "nothing")
 
 
 class Known(NamedTuple):
@@ -32,37 +41,6 @@ class Known(NamedTuple):
     id: str
     vendor: str
     product: str
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What is asked.
-
-    Attributes
-    ----------
-    text
-        In a few words.
-    default
-        What an empty answer means; None: it has to be answered.
-    judge
-        What is wrong with an answer, or None.
-    """
-
-    text: str
-    default: str | None = None
-    judge: Judge = lambda answer: None
-
-
-@dataclass(frozen=True, slots=True)
-class Say:
-    """A line that is said between questions."""
-
-    text: str = ""
-
-
-Step = Question | Say | Problem
-Interview = Generator[Step, str, dict[str, Any]]
-Part = Generator[Step, str, Any]
 
 
 def interview(
@@ -87,16 +65,16 @@ def interview(
     """
     yield Say("An empty answer takes what stands in brackets. Ctrl-C ends, and writes nothing.")
     yield Say()
-    site = yield Question("Site, a short name", judge=_field(AgentConfig, "site"))
+    site = yield Question("Site, a short name", judge=field_of(AgentConfig, "site"))
+    agent = yield Question("This computer's name", f"{site}-1", field_of(AgentConfig, "agent"))
     data: dict[str, Any] = {
-        "agent": (yield Question("This computer's name", f"{site}-1", _field(AgentConfig, "agent"))),
+        "agent": agent,
         "site": site,
-        "time_zone": (yield Question("Time zone", "Asia/Tokyo", _field(AgentConfig, "time_zone"))),
-        "broker": {
-            "host": (yield Question("Broker, name or address", None, _field(Broker, "host"))),
-            "port": int((yield Question("Broker, port", "1883", _number(Broker, "port")))),
-        },
-        "required_ledgers": ((yield Question("Ledger at headquarters", "hq", _field(AgentConfig, "agent"))),),
+        "time_zone": (yield Question("Time zone", "Asia/Tokyo", field_of(AgentConfig, "time_zone"))),
+        "broker": (yield from _broker(agent_user(site, agent), agent)),
+        "required_ledgers": (
+            (yield Question("Ledger at headquarters", "hq", field_of(AgentConfig, "agent"))),
+        ),
         "gateways": {},
         "devices": (),
     }
@@ -106,7 +84,7 @@ def interview(
         name = yield Question(
             "Next meter" if more else "First meter, as on the single-line diagram",
             _DONE if more else None,
-            _or(_DONE, _new_id(data["devices"])) if more else _field(Device, "id"),
+            either(_DONE, _new_id(data["devices"])) if more else field_of(Device, "id"),
         )
         if name == _DONE:
             return data
@@ -119,9 +97,29 @@ def interview(
             data = wanted
 
 
+def _broker(user: str, agent: str) -> Part:
+    """Ask for the broker; where files are needed, their usual names are taken."""
+    host = yield Question("Broker, name or address", None, field_of(Broker, "host"))
+    yield Say("  How does it know this computer? nothing is for a protected network only.")
+    usual = _SECURED[-1] if host in HERE else _SECURED[0]
+    secured = yield Question(
+        "  By certificate, password, nothing", usual, one_of(_SECURED, "way to be known")
+    )
+    usual_port = "1883" if secured == "nothing" else "8883"
+    broker: dict[str, Any] = {
+        "host": host,
+        "port": int((yield Question("Broker, port", usual_port, number_of(Broker, "port")))),
+    }
+    if secured == "certificate":
+        broker["tls"] = {"ca": "ca.pem", "certificate": f"{agent}.crt", "key": f"{agent}.key"}
+    elif secured == "password":
+        broker |= {"tls": {"ca": "ca.pem"}, "username": user, "password_file": "broker.password"}
+    return broker
+
+
 def _new_id(devices: Sequence[Mapping[str, Any]]) -> Judge:
     """Judge a meter's id, which no other meter has."""
-    form, taken = _field(Device, "id"), {device["id"] for device in devices}
+    form, taken = field_of(Device, "id"), {device["id"] for device in devices}
 
     def judge(answer: str) -> Problem | None:
         if answer in taken:
@@ -149,27 +147,27 @@ def _meter(
     used = data["gateways"].get(last.get("gateway"), {})
     usual = "line" if "serial" in used else "gateway" if used else "ip"
     way = yield Question(
-        "  Reached by: ip (of its own), gateway, line (serial)", usual, _one_of(_WAYS, "way to reach a meter")
+        "  Reached by: ip (of its own), gateway, line (serial)", usual, one_of(_WAYS, "way to reach a meter")
     )
     gateways = dict(data["gateways"])
     modbus: dict[str, Any] = {}
     if way == "ip":
-        modbus["host"] = yield Question("  IP address or name", None, _field(Gateway, "host"))
-        modbus["port"] = int((yield Question("  Port", "502", _number(Gateway, "port"))))
+        modbus["host"] = yield Question("  IP address or name", None, field_of(Gateway, "host"))
+        modbus["port"] = int((yield Question("  Port", "502", number_of(Gateway, "port"))))
     else:
         modbus["gateway"] = yield from _bus(way, gateways, last.get("gateway"), lines)
-    unit = yield Question("  Unit number", "1" if way == "ip" else None, _number(Modbus, "unit"))
+    unit = yield Question("  Unit number", "1" if way == "ip" else None, number_of(Modbus, "unit"))
     modbus["unit"] = int(unit)
     device: dict[str, Any] = {"id": name, "profile": (yield from _profile(profiles, own_profile))}
     device["modbus"] = modbus
     for key, text in (("ct", "CT on its plate, such as 400/5"), ("vt", "VT on its plate, such as 6600/110")):
-        ratio = yield Question(f"  {text}", "none", _or("none", _field(Device, key)))
+        ratio = yield Question(f"  {text}", "none", either("none", field_of(Device, key)))
         if ratio != "none":
             device[key] = ratio
     if "ct" in device or "vt" in device:
         yield Say("  Are these ratios set in the meter, so that its display shows the real energy?")
         yield Say("  yes: side primary; no: side secondary, headquarters multiplies.")
-        answer = yield Question("  Set in the meter, yes or no", None, _one_of(("yes", "no"), "answer"))
+        answer = yield Question("  Set in the meter, yes or no", None, one_of(("yes", "no"), "answer"))
         device["side"] = "primary" if answer == "yes" else "secondary"
     return data | {"gateways": gateways, "devices": (*data["devices"], device)}
 
@@ -187,7 +185,7 @@ def _bus(way: str, gateways: dict[str, Any], last: str | None, lines: Sequence[s
     def judge(answer: str) -> Problem | None:
         if answer in others:
             return Problem((), "This name is that of another kind of bus.", answer, next=f"such as {new}")
-        return _field(Device, "id")(answer)
+        return field_of(Device, "id")(answer)
 
     default = last if last in known else known[0] if known else new
     name: str = yield Question("  Name of the line" if serial else "  Name of the gateway", default, judge)
@@ -239,51 +237,13 @@ def _profile(profiles: Sequence[Known], own_profile: Judge) -> Part:
             yield Say(f"    {each.id:<24}{each.vendor} {each.product}"[:80])
 
 
-def _field(model: type[BaseModel], key: str) -> Judge:
-    """Return the judge of a key whose value is text."""
-    return lambda answer: _judged(model, key, answer)
-
-
-def _number(model: type[BaseModel], key: str) -> Judge:
-    """Return the judge of a key whose value is a whole number."""
-    return lambda answer: _judged(model, key, _value(answer))
-
-
-def _value(answer: str) -> str | int:
-    """A whole number where the answer is one."""
-    return int(answer) if answer.isascii() and answer.removeprefix("-").isdigit() else answer
-
-
 def _of_bus(so_far: dict[str, Any], key: str) -> Judge:
     """Return the judge of a key of a bus, beside what is known of the bus."""
 
     def judge(answer: str) -> Problem | None:
-        value = _value(answer)
-        if problem := _judged(Gateway, key, value):
+        value = value_of(answer)
+        if problem := judged(Gateway, key, value):
             return problem
         return next(gateway_problems(Gateway.model_validate(so_far | {key: value}), ()), None)
 
     return judge
-
-
-def _judged(model: type[BaseModel], key: str, value: object) -> Problem | None:
-    field = model.model_fields[key]
-    adapter: TypeAdapter[Any] = TypeAdapter(field.rebuild_annotation())
-    try:
-        adapter.validate_python(value, strict=True)
-    except ValidationError as error:
-        return explain(error.errors(include_url=False)[0], (), model)
-    return None
-
-
-def _one_of(options: Sequence[str], what: str) -> Judge:
-    def judge(answer: str) -> Problem | None:
-        if answer in options:
-            return None
-        return Problem((), f"There is no such {what}.", answer, next=f"one of {', '.join(options)}")
-
-    return judge
-
-
-def _or(word: str, judge: Judge) -> Judge:
-    return lambda answer: None if answer == word else judge(answer)

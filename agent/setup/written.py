@@ -7,9 +7,17 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from config.mosquitto import acl_text
+from core.delivery.access import access_of_agent, agent_user
+
 _PLAIN: Final = re.compile(r"[A-Za-z/][A-Za-z0-9_./:-]*|\d+\.\d+\.\d+\.\d+|\d+(\.\d+)?/\d+(\.\d+)?")
 _WORDS: Final = ("true", "false", "null", "no", "yes", "on", "off")
 _COMMENT_AT: Final = 40
+_OF_TLS: Final = {
+    "ca": "the authority that signed the broker's",
+    "certificate": "this computer's own, from that authority",
+    "key": "its key: chmod 600, never sent to anybody",
+}
 
 
 def written(data: Mapping[str, Any], file: str) -> str:
@@ -43,8 +51,7 @@ def _lines(data: Mapping[str, Any], file: str) -> Iterator[str]:
     yield _line("site", data["site"], "as headquarters calls it")
     yield _line("time_zone", data["time_zone"], "half-hours and days are this zone's")
     yield "broker:"
-    yield _line("  host", data["broker"]["host"], "where readings are sent to")
-    yield _line("  port", data["broker"]["port"])
+    yield from _broker(data["broker"])
     yield "# A reading is forgotten here only when this ledger holds it."
     yield f"required_ledgers: [{_scalar(data['required_ledgers'][0])}]"
     yield _line("spool", "spool", "folder for readings on their way: a disk that lasts")
@@ -67,6 +74,47 @@ def _lines(data: Mapping[str, Any], file: str) -> Iterator[str]:
     yield "# Next:"
     for command in next_commands(data, file):
         yield f"#   {command}"
+
+
+def _broker(broker: Mapping[str, Any]) -> Iterator[str]:
+    yield _line("  host", broker["host"], "where readings are sent to")
+    yield _line("  port", broker["port"])
+    if "tls" in broker:
+        yield "  tls:"
+        for key, value in broker["tls"].items():
+            yield _line(f"    {key}", value, _OF_TLS[key])
+    if "username" in broker:
+        yield _line("  username", broker["username"], "as the broker's rules call this computer")
+        yield _line("  password_file", broker["password_file"], "holds it and nothing else; chmod 600")
+
+
+def access_text(data: Mapping[str, Any], file: str) -> str:
+    """Return what the broker must let this computer do, as a part of a Mosquitto's rules.
+
+    Parameters
+    ----------
+    data
+        As `agent.setup.interview` returns it.
+    file
+        How the configuration is called.
+    """
+    rule = access_of_agent(data["site"], data["agent"], data["required_ledgers"])
+    return acl_text([rule], f"seiren agent init, beside {file}; belongs into the broker's file of rules")
+
+
+def files_for_broker(data: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the files that the connection to the broker needs beside the configuration."""
+    broker = data["broker"]
+    secret = (broker["password_file"],) if "password_file" in broker else ()
+    return (*broker.get("tls", {}).values(), *secret)
+
+
+def for_the_broker(data: Mapping[str, Any], rules: str) -> Iterator[str]:
+    """Yield what whoever runs the broker must be told, in lines of at most 80 columns."""
+    yield f"{rules} says what the broker must let this computer do,"
+    yield f"which it knows as {agent_user(data['site'], data['agent'])}. Whoever runs the broker needs it."
+    if files := files_for_broker(data):
+        yield f"Put beside the configuration: {', '.join(files)} (docs/security.md)."
 
 
 def _gateway(name: str, gateway: Mapping[str, Any]) -> Iterator[str]:

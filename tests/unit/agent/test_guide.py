@@ -25,7 +25,7 @@ def said(*words: str, answers: str = "") -> str:
     return "\n".join(line.rstrip() for line in output.rstrip("\n").splitlines())
 
 
-SITE = ["aoba", "", "", "broker.example.jp", "", ""]
+SITE = ["aoba", "", "", "broker.example.jp", "", "", ""]
 OF_ITS_OWN = ["AOB-RCV-01", "", "192.0.2.11", "", "", "pac32", "400/5", "66000/110", "no"]
 BEHIND = ["AOB-CMP-01", "gateway", "", "192.0.2.12", "", "", "7", "schneider_pm5", "100/5", "6600/110", "yes"]
 
@@ -36,6 +36,8 @@ def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (dialogue,) = shown("seiren agent init")
     assert said("init", answers="\n".join([*SITE, *OF_ITS_OWN, *BEHIND, ""]) + "\n") == dialogue
+    for name in ("ca.pem", "aoba-1.crt", "aoba-1.key"):
+        Path(name).touch(mode=0o600)
     return Path("agent.yaml")
 
 

@@ -19,12 +19,13 @@ from typer.testing import CliRunner, Result
 
 from agent.cli import app
 from agent.setup.findings import find_in_agent
-from agent.setup.interview import Known, Question, Say, interview
+from agent.setup.interview import Known, interview
+from agent.setup.questions import Question, Say
 from agent.setup.written import written
 from config.reading import read_yaml
 from core.errors import UsageError
 
-SITE = ["aoba", "", "", "192.0.2.1", "", ""]
+SITE = ["aoba", "", "", "192.0.2.1", "nothing", "", ""]
 OWN_IP = ["AOB-RCV-01", "ip", "192.0.2.11", "", "", "pac3200", "400/5", "66000/110", "no"]
 BEHIND = ["AOB-FUR-01", "gateway", "", "192.0.2.12", "", "", "5", "schneider_pm5xxx", "", ""]
 BESIDE = ["AOB-KLN-01", "", "", "6", "schneider_pm5xxx", "200/5", "", "yes"]
@@ -99,10 +100,10 @@ def test_every_key_of_the_file_is_explained(tmp_path: Path) -> None:
     ("wrong", "says"),
     [
         (["aoba works", *SITE, *OWN_IP], "letters, digits"),
-        (["aoba", "", "Asia/Tokio", "", "192.0.2.1", "", "", *OWN_IP], "did you mean Asia/Tokyo?"),
-        (["aoba", "", "", "mqtt://x", "192.0.2.1", "", "", *OWN_IP], "not a URL"),
-        (["aoba", "", "", "192.0.2.1", "1883 ", "", *OWN_IP], "is written"),
-        (["aoba", "", "", "192.0.2.1", "x", "1883", "", *OWN_IP], "must be a whole number"),
+        (["aoba", "", "Asia/Tokio", "", "192.0.2.1", "nothing", "", "", *OWN_IP], "did you mean Asia/Tokyo?"),
+        (["aoba", "", "", "mqtt://x", "192.0.2.1", "nothing", "", "", *OWN_IP], "not a URL"),
+        (["aoba", "", "", "192.0.2.1", "nothing", "1883 ", "", *OWN_IP], "is written"),
+        (["aoba", "", "", "192.0.2.1", "nothing", "x", "1883", "", *OWN_IP], "must be a whole number"),
         ([*SITE, *OWN_IP[:4], "0", "1", *OWN_IP[5:]], "broadcast"),
         ([*SITE, *OWN_IP[:6], "5/400", *OWN_IP[6:]], "upside down"),
         ([*SITE, *OWN_IP[:8], "maybe", "no"], "one of yes, no"),
@@ -218,7 +219,7 @@ def test_whatever_is_answered_is_read_back_as_it_was(
     """`no`, `true`, `0x1F`, `-`, `1`: names that YAML would take for something else."""
     data = answered(
         [
-            *(site, agent, "", "192.0.2.1", "", ""),
+            *(site, agent, "", "192.0.2.1", "nothing", "", ""),
             *(meter, "gateway", gateway, "192.0.2.2", "", "", str(unit), "abb", "", "", ""),
         ]
     )
@@ -230,3 +231,53 @@ def test_whatever_is_answered_is_read_back_as_it_was(
     assert list(back["gateways"]) == [gateway]
     assert not find_in_agent(path).problems
     assert yaml.safe_load(path.read_text(encoding="utf-8")) is not None
+
+
+@pytest.mark.parametrize(
+    ("answers", "security", "port"),
+    [
+        (
+            ["", ""],
+            "tls:\n    ca: ca.pem|certificate: aoba-1.crt|key: aoba-1.key",
+            8883,
+        ),
+        (["password", ""], "ca: ca.pem|username: aoba.aoba-1|password_file: broker.password", 8883),
+        (["nothing", ""], "", 1883),
+    ],
+)
+def test_the_broker_knows_this_computer_and_its_rules_are_written(
+    answers: Sequence[str], security: str, port: int, tmp_path: Path
+) -> None:
+    result, out = ran(tmp_path, ["aoba", "", "", "192.0.2.1", *answers, "", *OWN_IP, *DONE])
+    assert result.exit_code == 0, result.output
+    text = out.read_text(encoding="utf-8")
+    for part in security.split("|"):
+        assert part in text
+    config = find_in_agent(out).document
+    assert config is not None
+    assert config.broker.port == port
+    assert (config.broker.security is None) is (security == "")
+    rules = (tmp_path / "agent.acl").read_text(encoding="utf-8")
+    assert "user aoba.aoba-1\ntopic write seiren/v1/aoba/aoba-1/registers\n" in rules
+    assert "topic read seiren/v1/aoba/aoba-1/ack/hq\n" in rules
+    assert "not on this machine" not in result.output, "what it has just asked for is told in one line"
+
+
+def test_a_broker_on_this_computer_needs_no_certificate(tmp_path: Path) -> None:
+    result, out = ran(tmp_path, ["aoba", "", "", "127.0.0.1", "", "", "", *OWN_IP, *DONE])
+    assert result.exit_code == 0, result.output
+    assert "tls" not in out.read_text(encoding="utf-8")
+
+
+def test_rules_that_exist_are_not_touched(tmp_path: Path) -> None:
+    (tmp_path / "agent.acl").write_text("precious", encoding="utf-8")
+    result, out = ran(tmp_path, [*SITE, *OWN_IP, *DONE])
+    assert isinstance(result.exception, UsageError)
+    assert not out.exists()
+    assert (tmp_path / "agent.acl").read_text(encoding="utf-8") == "precious"
+
+
+def test_a_site_cannot_take_the_collectors_name(tmp_path: Path) -> None:
+    result, _ = ran(tmp_path, ["collectors", *SITE, *OWN_IP, *DONE])
+    assert result.exit_code == 0, result.output
+    assert "taken by the protocol" in result.output
