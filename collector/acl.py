@@ -90,16 +90,12 @@ def rules_of(hq: HqConfig, *, agents: Sequence[tuple[str, str]], ledgers: Sequen
             )
     try:
         collectors = [
-            access_of_collector(name, _served(hq) if name == hq.ledger.name else ()) for name in names
+            access_of_collector(name, (hq.sites_served or ()) if name == hq.ledger.name else ())
+            for name in names
         ]
         return [*collectors, *(access_of_agent(site, agent, names) for site, agent in dict.fromkeys(agents))]
     except WireError as error:
         raise UsageError(f"{error.what}.", evidence=error.evidence, cause=error.cause) from None
-
-
-def _served(hq: HqConfig) -> tuple[str, ...]:
-    """The sites that this collector is for; empty: all."""
-    return ()
 
 
 def _agents(text: str) -> list[tuple[str, str]]:

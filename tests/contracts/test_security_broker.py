@@ -326,3 +326,23 @@ async def test_a_message_beyond_all_bounds_cuts_its_sender_off(by_certificate: S
 
 def test_nothing_is_left_on_the_brokers_disk(by_certificate: SecuredBroker) -> None:
     assert not list(by_certificate.folder.glob("*.db"))
+
+
+async def test_it_goes_into_the_folder_that_debians_mosquitto_reads(tmp_path: Path) -> None:
+    folder = tmp_path / "mosquitto"
+    (folder / "conf.d").mkdir(parents=True)
+    broker = SecuredBroker(folder, RULES)
+    ours = folder / "mosquitto.conf"
+    (folder / "conf.d/seiren.conf").write_text(ours.read_text(encoding="utf-8"), encoding="utf-8")
+    ours.write_text(
+        f"pid_file {folder}/mosquitto.pid\npersistence true\npersistence_location {folder}/\n"
+        f"log_dest file {folder}/mosquitto.log\ninclude_dir {folder}/conf.d\n",
+        encoding="utf-8",
+    )
+    try:
+        broker.start()
+        async with client(broker, AGENT) as session:
+            assert session.connected
+    finally:
+        broker.stop()
+    assert not list(folder.glob("*.db"))
