@@ -7,86 +7,20 @@ import errno
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
-from agent.spool import Spool, SpoolFull, SpoolLimits, epochs, segments
+from agent.spool import Spool, SpoolFull, epochs, segments
 from agent.spool.records import HEADER_BYTES, MARK_BYTES, scan
-from core.delivery.frames import Frame, Lane
-from core.delivery.messages import Gone
+from core.delivery.frames import Lane
 from core.delivery.payload import TakenReading, TimeUnknown, decode_payload
-from core.delivery.shelf import Written
 from core.delivery.tables import PointRow, PointTable
 from core.errors import OutsideError, WireError
 from core.runtime.steady import Boot
 from tests.unit.agent.scans import scans
-
-AGENT = "aoba-1"
-POINT = "M-1.active_energy_import"
-ROW = PointRow(POINT, "active_energy_import", "Wh", "1", "1", None, "primary", "modbus 1 int64", "", "")
-TABLE = PointTable((ROW,))
-LANE = Lane.REGISTERS
-
-
-class Disk:
-    """A spool's folder, and the run of the agent that uses it now."""
-
-    def __init__(
-        self,
-        path: Path,
-        *,
-        segment_bytes: int = 1 << 20,
-        limits: SpoolLimits | None = None,
-        now_ms: Callable[[], int] = lambda: 0,
-    ) -> None:
-        self.path = path
-        self.segment_bytes = segment_bytes
-        self.limits = limits or SpoolLimits(keep_registers_days=0)
-        self.now_ms = now_ms
-        self.told: list[Written] = []
-        self.gone: list[tuple[str, int, int]] = []
-        self.spool = self._open()
-
-    def _open(self) -> Spool:
-        spool = Spool(
-            self.path, AGENT, segment_bytes=self.segment_bytes, limits=self.limits, now_ms=self.now_ms
-        )
-        self.told, self.gone = [], []
-        spool.listen(self.told.extend, lambda _, epoch, first, end: self.gone.append((epoch, first, end)))
-        return spool
-
-    def kill_and_start(self) -> None:
-        self.spool._lock.release()
-        self.spool = self._open()
-
-    async def stop_and_start(self) -> None:
-        await self.spool.close()
-        self.spool = self._open()
-
-    async def write(self, frames: int, n: int = 2, lane: Lane = LANE) -> list[Written]:
-        """Write frames of n readings each, one flush per frame; return them."""
-        before = len(self.told)
-        for i in range(frames):
-            readings = [TakenReading(POINT, 1000 + before + i, 7 + j) for j in range(n)]
-            self.spool.add(lane, TABLE, scans(readings))
-            await self.spool.flush()
-        return self.told[before:]
-
-    def frames(self) -> list[Frame]:
-        """Everything that is told to be on disk, read from it."""
-        return [
-            frame
-            for one in self.told
-            for frame in self.spool.store.read(one.lane, one.epoch, ((one.at, one.at + 1),))
-        ]
-
-    def files(self) -> list[Path]:
-        return sorted(self.path.glob("*.frames"))
-
-    def lost(self) -> list[Gone]:
-        return [gone for gone in self.spool.store.gone(LANE) if gone.reason != "freed"]
+from tests.unit.agent.spool_disk import AGENT, LANE, POINT, ROW, TABLE, Disk, flip
 
 
 @pytest.fixture
@@ -320,8 +254,8 @@ async def test_a_damaged_record_in_the_middle_is_named_with_its_readings_and_tim
     written = await disk.write(4, n=3)
     (path,) = disk.files()
     found = list(scan(path.read_bytes()))
-    _flip(path, found[1].offset + HEADER_BYTES + 2)
-    _flip(path, found[2].offset + 9)
+    flip(path, found[1].offset + HEADER_BYTES + 2)
+    flip(path, found[2].offset + 9)
     disk.kill_and_start()
     assert [one.at for one in disk.told] == [0, 3]
     assert [(g.first, g.frames, g.readings, g.reason) for g in disk.lost()] == [
@@ -351,7 +285,7 @@ async def test_whatever_byte_is_flipped_the_rest_is_there_and_the_damage_is_coun
     for at in range(0, path.stat().st_size, 5):
         shutil.rmtree(tmp_path / "copy", ignore_errors=True)
         shutil.copytree(origin.path, tmp_path / "copy")
-        _flip(tmp_path / "copy" / path.name, at)
+        flip(tmp_path / "copy" / path.name, at)
         copy = Disk(tmp_path / "copy")
         lost = copy.lost()
         in_mark = not any(one.offset <= at < one.offset + record for one in scan(path.read_bytes()))
@@ -387,7 +321,7 @@ async def test_a_file_that_is_gone_is_damage(disk: Disk) -> None:
 async def test_damage_found_when_a_frame_is_read_is_named_then(disk: Disk) -> None:
     written = await disk.write(3)
     (path,) = disk.files()
-    _flip(path, list(scan(path.read_bytes()))[1].offset + HEADER_BYTES + 2)
+    flip(path, list(scan(path.read_bytes()))[1].offset + HEADER_BYTES + 2)
     frames = disk.spool.store.read(LANE, written[0].epoch, ((0, 3),))
     assert [frame.index for frame in frames] == [0, 2]
     assert [(g.first, g.readings, g.reason) for g in disk.lost()] == [(1, 2, "damaged")]
@@ -409,7 +343,7 @@ async def test_a_frame_that_is_given_up_is_named_and_its_file_kept(disk: Disk) -
 async def test_a_damaged_epoch_table_costs_no_frame_and_is_kept_aside(disk: Disk) -> None:
     written = await disk.write(2)
     log = disk.path / "epochs.log"
-    _flip(log, 20)
+    flip(log, 20)
     disk.kill_and_start()
     assert [one.id for one in disk.told] == [one.id for one in written]
     assert len(list(disk.path.glob("epochs.log.damaged-*"))) == 1
@@ -467,9 +401,3 @@ async def test_a_point_table_damaged_in_both_files_is_none_until_it_is_used_agai
     assert disk.spool.store.table(TABLE.digest) is None
     await disk.write(1)
     assert disk.spool.store.table(TABLE.digest) == TABLE
-
-
-def _flip(path: Path, at: int) -> None:
-    data = bytearray(path.read_bytes())
-    data[at] ^= 0x10
-    path.write_bytes(data)
