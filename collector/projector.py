@@ -18,6 +18,7 @@ from collector.intake import set_aside_rows
 from collector.ledger import Ledger, cells, projection
 from collector.ledger.holdings import LedgerHoldings
 from collector.ledger.marks import marks, set_mark
+from collector.point_rows import known_tables, point_rows
 from collector.stores.base import EnergyRow, ReadingStore, Rejection, Rows, StoreRow
 from collector.stores.rows import chosen, register_rows, scales
 from collector.trouble import Trouble
@@ -73,6 +74,7 @@ class Projector:
     ) -> None:
         self._ledger = ledger
         self._store = store
+        self._hq = hq
         self._half_hours = HalfHours(hq)
         self._now_ms = now_ms
         self._every_s = every_s
@@ -83,6 +85,7 @@ class Projector:
         self._marks: dict[str, int] | None = None
         self._to_walk: dict[str, None] = {}
         self._counted_ms: int | None = None
+        self._explained: frozenset[str] = frozenset()
         self.readings = self.half_hours = self.refused = 0
 
     @property
@@ -106,7 +109,7 @@ class Projector:
             pause_s, again = self._every_s, False
             try:
                 again = await self.step() or (not self._closed and await self.walk())
-                await self._count()
+                await self.tell()
                 self._trouble.worked()
             except OutsideError as error:
                 pause_s, again = self._trouble.failed(error), not self._closed
@@ -175,17 +178,26 @@ class Projector:
         self.half_hours += outcome.accepted
         return outcome.settled()
 
-    async def _count(self) -> None:
-        """Write the count, where it is time for it."""
+    async def tell(self) -> None:
+        """Write what explains the readings: the count, every five minutes, and points that are new.
+
+        Raises
+        ------
+        Unreachable, OutsideError
+            Ledger or store failed.
+        """
         now_ms = self._now_ms()
         if self._counted_ms is None or now_ms - self._counted_ms >= _COUNT_EVERY_MS:
-            rows = await asyncio.to_thread(self._counts, now_ms)
-            (await self._store.write(rows)).settled()
-            self._counted_ms = now_ms
+            tables, points, counts = await asyncio.to_thread(self._explanations, now_ms)
+            (await self._store.write(points)).settled()
+            (await self._store.write(counts)).settled()
+            self._explained, self._counted_ms = tables, now_ms
 
-    def _counts(self, now_ms: int) -> Rows:
+    def _explanations(self, now_ms: int) -> tuple[frozenset[str], Rows, Rows]:
         with self._ledger.reading() as connection:
-            return delivery_rows(connection, now_ms)
+            tables = known_tables(connection)
+            points = [] if tables == self._explained else point_rows(connection, self._hq)
+            return tables, points, delivery_rows(connection, now_ms)
 
     def _next(self) -> _Step | None:
         rows: list[StoreRow] = []

@@ -56,6 +56,7 @@ async def rebuild(ledger: Ledger, hq: HqConfig, folder: Path, tell: Callable[[st
             if time.monotonic() - told_s >= _TELL_EVERY_S:
                 told_s = time.monotonic()
                 tell(f"{projector.readings:,} readings, {projector.half_hours:,} half-hours")
+        await projector.tell()
         return Rebuilt(store.identity, projector.readings, projector.half_hours, projector.refused)
     finally:
         await store.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple, Protocol, TypeAlias
@@ -92,8 +92,32 @@ class DeliveryRow(NamedTuple):
     age_ms: int | None
 
 
-Row: TypeAlias = StoreRow | EnergyRow | DeliveryRow
-Rows: TypeAlias = Sequence[StoreRow] | Sequence[EnergyRow] | Sequence[DeliveryRow]
+class PointRow(NamedTuple):
+    """What a value of a point means at the plant, from an instant on; the key is (point, time).
+
+    Parameters
+    ----------
+    point
+        Point id.
+    time_ms
+        Since when its meter is installed so [ms since 1970 UTC]; 0 where the meter is not on record.
+    factor
+        Primary value in the unit per value as stored: unit and transformers [1].
+    unit
+        Base unit of the point's quantity, such as ``W``.
+    site
+        The meter's site; empty where it is not on record.
+    """
+
+    point: str
+    time_ms: int
+    factor: float
+    unit: str
+    site: str
+
+
+Row: TypeAlias = StoreRow | EnergyRow | DeliveryRow | PointRow
+Rows: TypeAlias = Sequence[StoreRow] | Sequence[EnergyRow] | Sequence[DeliveryRow] | Sequence[PointRow]
 """Rows of one kind."""
 
 
@@ -146,20 +170,17 @@ class Outcome:
         return self.rejected
 
 
-def split_writable(rows: Iterable[StoreRow]) -> tuple[list[StoreRow], list[Rejection]]:
+def split_writable(rows: Sequence[StoreRow]) -> tuple[list[StoreRow], list[Rejection]]:
     """Part readings from those that no engine can keep: a value that is not finite."""
-    writable: list[StoreRow] = []
-    rejected: list[Rejection] = []
-    for row in rows:
-        if row.value is None or math.isfinite(row.value):
-            writable.append(row)
-        else:
-            rejected.append(Rejection(row, f"the value {row.value} is not finite"))
-    return writable, rejected
+    writable = [row for row in rows if row[3] is None or math.isfinite(row[3])]
+    if len(writable) == len(rows):
+        return writable, []
+    lost = (row for row in rows if row[3] is not None and not math.isfinite(row[3]))
+    return writable, [Rejection(row, f"the value {row.value} is not finite") for row in lost]
 
 
 class ReadingStore(Protocol):
-    """A store of readings, half-hours and counts. A row with the same key replaces the one before it."""
+    """A store of readings and of what explains them. A row with the same key replaces the one before it."""
 
     @property
     def identity(self) -> str:

