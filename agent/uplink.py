@@ -8,8 +8,12 @@ import logging
 import random
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
+from agent.compose import compose
+from agent.known_ledgers import KnownLedgers
+from agent.ledger_alarms import LedgerAlarms, LedgerState
 from agent.spool import Spool
 from config.agent import AgentConfig
 from core.delivery import topics
@@ -17,32 +21,24 @@ from core.delivery.actions import (
     Action,
     Free,
     GiveUp,
+    Held,
+    Send,
     SenderSettings,
     SendFrames,
     SendHead,
     SendInventory,
     SendTable,
+    Trust,
     Unhold,
 )
 from core.delivery.frames import Lane
-from core.delivery.messages import (
-    Ack,
-    Data,
-    Head,
-    Inventory,
-    Life,
-    Message,
-    Status,
-    Table,
-    Want,
-    decode,
-    encode,
-)
-from core.delivery.outbox import Waiting
+from core.delivery.inventory import Past
+from core.delivery.messages import Ack, Life, Status, Want, decode, encode
 from core.delivery.sender import Sender
 from core.delivery.shelf import Written
+from core.delivery.stock import Waiting
 from core.delivery.topics import TopicKind
-from core.errors import ConfigError, Unreachable, WireError
+from core.errors import Unreachable, WireError
 from core.runtime.logs import facts
 from core.runtime.mqtt import MqttSession, Publication
 
@@ -51,7 +47,7 @@ _LEAVE_WITHIN_S = 2.0
 
 
 class Uplink:
-    """Delivers what is in the spool to the required ledger.
+    """Delivers what is in the spool to the required ledgers.
 
     Parameters
     ----------
@@ -60,40 +56,45 @@ class Uplink:
     spool
         Its frames; the uplink hears of new ones by itself.
     settings
-        How hard to send.
+        How hard to send; the byte rate is the configuration's.
 
     Raises
     ------
-    ConfigError
-        If more than one ledger is required.
+    OutsideError
+        If the disk refuses.
     """
 
     def __init__(self, config: AgentConfig, spool: Spool, *, settings: SenderSettings | None = None) -> None:
-        if len(config.required_ledgers) != 1:
-            raise ConfigError(
-                "an agent delivers to exactly one ledger in this release",
-                where="required_ledgers",
-                evidence=", ".join(config.required_ledgers),
-            )
-        (ledger,) = config.required_ledgers
         self._site, self._agent = config.site, config.agent
+        self._ledgers = config.required_ledgers
         self._spool = spool
         self._store = spool.store
         self._stirred = asyncio.Event()
         self._garbage = 0
         self._changed_ms = _now_ms()
-        self._heard_ms: int | None = None
+        self._heard_ms: dict[str, int] = {}
+        self._known = KnownLedgers(spool.store.path)
+        self._alarms = LedgerAlarms(self._known)
         self._sender = Sender(
-            ledger, draw=lambda: secrets.token_hex(8), jitter=random.random, settings=settings
+            self._ledgers,
+            trusted=self._known.open(self._ledgers),
+            past=lambda lane: Past(self._store.epochs(lane), self._store.gone(lane)),
+            draw=lambda: secrets.token_hex(8),
+            jitter=random.random,
+            settings=replace(settings or SenderSettings(), bytes_per_s=config.broker.max_bytes_per_s),
         )
         self._session = MqttSession(
             config.broker.host,
             config.broker.port,
             f"{config.agent}-{spool.epoch[:8]}",  # so that a clone is seen rather than thrown off in turns
-            subscriptions=(
-                topics.ack(self._site, self._agent, ledger),
-                topics.collector_status(ledger),
-            ),
+            subscriptions=[
+                topic
+                for ledger in self._ledgers
+                for topic in (
+                    topics.ack(self._site, self._agent, ledger),
+                    topics.collector_status(ledger),
+                )
+            ],
             on_message=self._hear,
             will=lambda: self._status("gone"),
             on_connected=self._connected,
@@ -103,13 +104,18 @@ class Uplink:
 
     @property
     def undelivered(self) -> int:
-        """Frames on disk that the ledger has not named in its present life [1]."""
+        """Frames on disk that some required ledger has not named in its present life [1]."""
         return self._sender.unheld
 
     @property
     def connected(self) -> bool:
         """Whether the broker is reached now."""
         return self._session.connected
+
+    @property
+    def certificate_ends_ms(self) -> int | None:
+        """When the broker's certificate ends [ms since 1970 UTC]; None: it shows none."""
+        return self._session.broker_certificate_ends_ms
 
     @property
     def since_s(self) -> float:
@@ -121,18 +127,21 @@ class Uplink:
         """Why the broker is not reached."""
         return self._session.fault
 
-    @property
-    def ledger_alive(self) -> bool:
-        """Whether the ledger's collector said lately that it is there."""
-        return self._sender.is_alive(_now_ms())
-
-    @property
-    def heard_s_ago(self) -> float | None:
-        """How long ago the ledger's collector said something [s]; None: never in this run."""
-        return None if self._heard_ms is None else (_now_ms() - self._heard_ms) / 1000
+    def ledgers(self) -> Mapping[str, LedgerState]:
+        """Return how each required ledger is."""
+        now_ms = _now_ms()
+        return {
+            name: LedgerState(
+                alive=self._sender.is_alive(name, now_ms),
+                heard_s_ago=(now_ms - self._heard_ms[name]) / 1000 if name in self._heard_ms else None,
+                untrusted_id=self._sender.untrusted.get(name),
+                in_turn=name in self._sender.rivals(now_ms),
+            )
+            for name in self._ledgers
+        }
 
     def waiting(self, lane: Lane) -> Waiting:
-        """Return what waits on disk for the ledger in a lane."""
+        """Return what waits on disk in a lane: some required ledger has not named it in its present life."""
         return self._sender.waiting(lane)
 
     async def run(self) -> None:
@@ -175,34 +184,17 @@ class Uplink:
     def _do(self, action: Action) -> None:
         """Carry out one action."""
         match action:
-            case SendFrames(lane, epoch, spans):
-                frames = self._store.read(lane, epoch, spans)
-                if frames:
-                    self._send(lane, Data.of(frames))
-            case SendTable(lane, digest):
-                table = self._store.table(digest)
-                if table is None:
-                    _LOG.error("a point table is gone from the spool", extra={"where": digest})
-                else:
-                    self._send(lane, Table(digest=digest, points=table.rows))
-            case SendInventory(lane, number, sequence, blocks):
-                self._send(
-                    lane,
-                    Inventory(
-                        number=number,
-                        process=self._spool.epoch,
-                        sequence=sequence,
-                        epochs=self._store.epochs(lane),
-                        blocks=blocks,
-                        gone=self._store.gone(lane),
-                    ),
-                )
-            case SendHead():
-                self._send_head()
+            case SendFrames() | SendTable() | SendInventory() | SendHead():
+                self._send(action)
             case Free(lane, epoch, first, end):
                 self._store.free(lane, epoch, first, end)
+            case Held(lane, epoch, first, end):
+                self._store.hold(lane, epoch, first, end)
             case Unhold():
                 self._store.unhold()
+            case Trust(ledger, ledger_id):
+                self._known.trust(ledger, ledger_id)
+                _LOG.info("the first ledger %s is trusted from now on", ledger, extra={"seen": ledger_id})
             case GiveUp(lane, epoch, at, frame_id, why):
                 _LOG.error(
                     "a frame is set aside that every life of the collector refused",
@@ -210,18 +202,27 @@ class Uplink:
                 )
                 self._store.give_up(lane, epoch, at, frame_id)
 
-    def _send(self, lane: Lane, message: Message) -> None:
-        self._publish(topics.data(self._site, self._agent, lane), message)
+    def _send(self, action: Send) -> None:
+        """Put a message on its way; the broker's word that it has it paces what follows, and no more."""
+        message = compose(action, self._store, self._spool.epoch)
+        if message is None:
+            self._sender.on_passed(action, 0, _now_ms())
+            return
+        topic = (
+            topics.head(self._site, self._agent)
+            if isinstance(action, SendHead)
+            else topics.data(self._site, self._agent, action.lane)
+        )
+        payload = encode(message)
 
-    def _send_head(self) -> None:
-        heads = self._store.heads()
-        if heads:
-            self._publish(topics.head(self._site, self._agent), Head(lanes=heads), retain=True)
+        def passed(future: asyncio.Future[None]) -> None:
+            if not future.cancelled() and future.exception() is None:
+                self._sender.on_passed(action, len(topic) + len(payload), _now_ms())
+                self._stirred.set()
 
-    def _publish(self, topic: str, message: Message, *, retain: bool = False) -> None:
-        """Put a message on its way; what the broker says to it proves nothing."""
         with contextlib.suppress(Unreachable):  # the session tells of it, and the sender takes all back
-            self._session.publish(topic, encode(message), retain=retain)
+            sent = self._session.publish(topic, payload, retain=isinstance(action, SendHead))
+            sent.add_done_callback(passed)
 
     def _status(self, state: str) -> Publication:
         message = Status.model_validate({"process": self._spool.epoch, "state": state})
@@ -246,29 +247,41 @@ class Uplink:
     def _hear(self, topic: str, payload: bytes) -> None:
         """Hear a collector; what breaks the protocol is told once and otherwise ignored."""
         try:
-            kind, message = topics.parse(topic).kind, decode(payload)
+            heard, message = topics.parse(topic), decode(payload)
         except WireError as error:
             if self._garbage == 0:
                 _LOG.warning("ignored: %s", error.what, extra={**facts(error), "where": topic})
             self._garbage += 1
             return
-        if not isinstance(message, Life) or message.alive:  # a last will is the broker's word
-            self._heard_ms = _now_ms()
-        match kind, message:
-            case TopicKind.COLLECTOR_STATUS, Life():
+        match heard.kind, message:
+            case TopicKind.COLLECTOR_STATUS, Life() if message.ledger == heard.ledger:
                 self._sender.on_life(message, _now_ms())
+                self._look_up_trust()
             case TopicKind.ACK, Ack():
-                self._sender.on_ack(message)
+                self._sender.on_ack(heard.ledger, message)
             case TopicKind.ACK, Want():
-                self._sender.on_want(message)
+                self._sender.on_want(heard.ledger, message)
             case _:
                 self._garbage += 1
+                return
+        if not isinstance(message, Life) or message.alive:  # a last will is the broker's word
+            self._heard_ms[heard.ledger] = _now_ms()
+        for action in self._sender.decisions():
+            self._do(action)
+        self._alarms.look(
+            self._sender.untrusted, self._sender.rivals(_now_ms()), self._sender.strange_answers
+        )
         self._stirred.set()
+
+    def _look_up_trust(self) -> None:
+        """Take over what `seiren agent trust` has written since."""
+        for name, ids in (self._known.changed() or {}).items():
+            self._sender.on_trust(name, ids)
 
     async def _take_leave(self) -> None:
         """Tell how far the frames go and that the end is meant, as far as the broker is there."""
         if self._session.connected:
-            self._send_head()
+            self._send(SendHead())
             with contextlib.suppress(Unreachable, TimeoutError):
                 async with asyncio.timeout(_LEAVE_WITHIN_S):
                     status = self._status("stopped")

@@ -46,11 +46,17 @@ class BrokerFacts(_Facts):
 
 
 class LedgerFacts(_Facts):
-    """A required ledger: whether its collector said lately that it is there, and when it last said so."""
+    """A required ledger: whether its collector said lately that it is there, and when it last said so.
+
+    `untrusted_id` is the ledger that speaks under the name and frees nothing, because another one was known
+    under it; `in_turn` says that two collectors do.
+    """
 
     name: str
     alive: bool
     heard_ms: int | None = None
+    untrusted_id: str | None = None
+    in_turn: bool = False
 
 
 class LaneFacts(_Facts):

@@ -108,11 +108,15 @@ class Status:
         )
 
     def _ledgers(self, now_ms: int) -> tuple[LedgerFacts, ...]:
-        ago_s = self._uplink.heard_s_ago
-        heard_ms = None if ago_s is None else now_ms - round(ago_s * 1000)
         return tuple(
-            LedgerFacts(name=name, alive=self._uplink.ledger_alive, heard_ms=heard_ms)
-            for name in self._config.required_ledgers
+            LedgerFacts(
+                name=name,
+                alive=state.alive,
+                heard_ms=None if state.heard_s_ago is None else now_ms - round(state.heard_s_ago * 1000),
+                untrusted_id=state.untrusted_id,
+                in_turn=state.in_turn,
+            )
+            for name, state in self._uplink.ledgers().items()
         )
 
     def _lane(self, lane: Lane) -> LaneFacts:

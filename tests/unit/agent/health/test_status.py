@@ -196,8 +196,8 @@ async def test_what_waits_is_counted_and_its_growth_is_measured(agent: Agent) ->
     assert (seen.oldest_ms, seen.newest_ms, seen.damaged_files) == (NOW_MS, NOW_MS + 120_000, 0)
 
     (epoch,) = {written.epoch for written in agent.spool.store.take_backlog()} or {agent.spool.epoch}
-    outbox = agent.uplink._sender._lanes[Lane.REGISTERS]
-    outbox._shelves[epoch].held.add(0, 2)
+    outbox = agent.uplink._sender._peers["hq"].outboxes[Lane.REGISTERS]
+    outbox._trays[epoch].held.add(0, 2)
     lane = (await agent.status.facts()).lanes["registers"]
     assert (lane.waiting_frames, lane.waiting_readings, lane.oldest_ms) == (1, 1, NOW_MS + 120_000)
 
