@@ -28,6 +28,7 @@ from core.delivery.frames import Frame, Lane
 from core.delivery.messages import Data, Table, decode, encode
 from core.delivery.payload import group_form, payload_of
 from core.delivery.tables import PointRow, PointTable
+from core.runtime.loops import collect_garbage_seldom
 
 SITE, AGENT, EPOCH, LIFE = "aoba", "aoba-1", "e" * 32, "1" * 32
 T0_MS = 1_706_713_200_000
@@ -160,6 +161,7 @@ async def take(ledger: Ledger, store: ReadingStore, table: PointTable, lane: Lan
 Batches = Sequence[list[Message]]
 
 BARE = "CREATE TABLE readings (point, time_ms, count, quality, PRIMARY KEY (point, time_ms)) WITHOUT ROWID"
+"""Points by number, all columns whole: the least that one can ask of SQLite."""
 
 
 async def bare_sqlite(file: Path, rows: Sequence[Sequence[tuple[int, int, int, int]]]) -> None:
@@ -223,6 +225,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--ledger", metavar="URL", help="an empty PostgreSQL database in place of SQLite")
     chosen = parser.parse_args()
+
+    collect_garbage_seldom()
 
     def embedded(folder: Path) -> ReadingStore:
         return SqliteStore(folder / "readings.sqlite")

@@ -13,7 +13,7 @@ from collector.inbox import Message
 from collector.ledger import Ledger, delivery, quarantine
 from collector.ledger.holdings import LedgerHoldings
 from collector.stores.base import Rejection, StoreRow
-from collector.stores.rows import sample_rows, scales
+from collector.stores.rows import Scale, sample_rows, scales
 from core.delivery.frames import Stream
 from core.delivery.holdings import Answer, Decision, FrameState, KeptFrame
 from core.delivery.messages import Data, Status
@@ -87,6 +87,7 @@ class Intake:
         self._store_name = store_name
         self._site_of_meter = site_of_meter
         self._now_ms = now_ms
+        self._scales: Mapping[str, Mapping[str, Scale]] = {}  # of the point tables that were used last
 
     @property
     def session(self) -> int:
@@ -164,8 +165,11 @@ class Intake:
             arrived = (*decision.frames, *decision.decoded, *decision.merged)
             held = [kept for kept in arrived if kept.state is FrameState.HELD]
             tables = holdings.tables({kept.frame.table for kept in held})
-        scale = {digest: scales(table) for digest, table in tables.items()}
-        rows = [row for kept in held for row in sample_rows(kept.readings, scale[kept.frame.table])]
+        if not tables.keys() <= self._scales.keys():
+            self._scales = {digest: scales(table) for digest, table in tables.items()}
+        rows: list[StoreRow] = []
+        for kept in held:
+            rows += sample_rows(kept.readings, self._scales[kept.frame.table])
         return DecidedSamples(decision, rows, more=len(late) == _LATE_FRAMES_PER_TURN)
 
     def commit_samples(self, decided: DecidedSamples, rejected: Iterable[Rejection]) -> Sequence[Answer]:

@@ -29,6 +29,7 @@ from core.delivery.messages import Life
 from core.errors import ConfigError, OutsideError, SeirenError, Unreachable
 from core.runtime.clock import WallClock
 from core.runtime.logs import facts
+from core.runtime.loops import collect_garbage_seldom
 from core.runtime.mqtt import MqttSession, Publication
 
 _LOG = logging.getLogger(__name__)
@@ -68,6 +69,7 @@ async def serve(folder: Path, hq: HqConfig) -> None:
             where=str(folder / "hq.yaml"),
             next="add: broker: {host: 127.0.0.1, port: 1883}",
         )
+    collect_garbage_seldom()
     ledger = open_ledger(folder, hq, create=True)
     store = make_store(hq.store, folder)
     try:

@@ -13,7 +13,6 @@ from core.delivery.payload import BAD, TakenReading
 from core.delivery.tables import PointTable
 from core.metering.cells import Cell, Row
 
-
 Scale: TypeAlias = tuple[int, int]
 """What a count is worth, exactly: numerator and denominator [unit of the point per count]."""
 
