@@ -102,8 +102,14 @@ def _recover_stream(
 
 
 def _scan(data: bytes, segment: Segment, walk: _Walk, entry: Entry, gone: Ranges) -> None:
-    """Take what is intact in a segment, record by record."""
-    for part in parts(data):
+    """Take what is intact in a segment, record by record; what was being appended at the end is no frame."""
+    found = [*parts(data)]
+    ends = [part.frames if isinstance(part, Mark) else part.header.at + 1 for part in found]
+    whole = [isinstance(part, Mark) or part.intact for part in found]
+    appended = max((end for end, is_whole in zip(ends, whole, strict=True) if is_whole), default=0)
+    for part, end in zip(found, ends, strict=True):
+        if end > appended and not entry.ended:
+            continue
         if isinstance(part, Mark):
             if not entry.ended:
                 walk.mark(part)

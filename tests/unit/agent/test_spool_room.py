@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent.room_watch import RoomWatch
-from agent.spool import SpoolFull, SpoolLimits, epochs, limits, room, store
+from agent.spool import SpoolFull, SpoolLimits, limits, room, store
 from agent.spool.epochs import Entry
 from agent.spool.limits import DiskSpace, left_to_others
 from agent.spool.records import CRC_BYTES, HEADER_BYTES, MARK_BYTES
@@ -185,7 +185,7 @@ async def test_what_was_freed_in_a_dropped_segment_is_named_freed(machine: Machi
 
 
 async def test_samples_leave_the_reserve_to_registers(machine: Machine) -> None:
-    machine.restart(replace(limit_to(20), reserve_days=0.01))  # two frames in each minute that a segment spans
+    machine.restart(replace(limit_to(20), reserve_days=0.01))  # at two frames a minute
     await machine.write(4, REGISTERS)
     await machine.write(50, SAMPLES)
     frames = len(machine.left(SAMPLES))
@@ -359,9 +359,3 @@ async def test_the_room_says_how_long_each_lane_can_go_on(machine: Machine) -> N
     assert machine.disk.spool.room.waiting_bytes < seen.waiting_bytes
     machine.disk.spool.store.unhold()
     assert machine.disk.spool.room.waiting_bytes < seen.waiting_bytes, "a new life alone is no alarm"
-
-
-def test_the_table_of_the_tests_is_the_one_of_the_spool() -> None:
-    """Names that tests replace above must be those that the code looks up."""
-    assert room.disk_space is store.disk_space is limits.disk_space
-    assert epochs._MOST_RANGES == 256
