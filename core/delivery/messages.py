@@ -31,6 +31,8 @@ Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 Natural = Annotated[int, Field(ge=0, lt=2**53)]
 Positive = Annotated[int, Field(ge=1, lt=2**53)]
 Text = Annotated[str, Field(max_length=200)]
+Only1 = Annotated[int, Field(ge=1, le=1)]
+UpTo2 = Annotated[int, Field(ge=1, le=2)]
 
 
 class SentFrame(NamedTuple):
@@ -113,7 +115,7 @@ class Data(Message):
     In version 1 each group of a payload has a time of the wall clock, and the message is never deflated.
     """
 
-    v: Literal[1, 2] = 2
+    v: UpTo2 = 2
     kind: Literal["data"] = "data"
     epoch: Hex
     table: Hex
@@ -136,7 +138,7 @@ class Data(Message):
 class Table(Message):
     """A point table; goes before the first frame that uses it. In version 1 it is never deflated."""
 
-    v: Literal[1, 2] = 2
+    v: UpTo2 = 2
     kind: Literal["table"] = "table"
     digest: Hex
     points: tuple[PointRow, ...]
@@ -171,7 +173,7 @@ class Inventory(Message):
         Which part this is, from 0, and of how many [1].
     """
 
-    v: Literal[1, 2] = 2
+    v: UpTo2 = 2
     kind: Literal["inventory"] = "inventory"
     number: Number
     process: Hex
@@ -197,7 +199,7 @@ class Ack(Message):
     `refused` pairs ids with the reason; `need` names point tables that are not known.
     """
 
-    v: Literal[1] = 1
+    v: Only1 = 1
     kind: Literal["ack"] = "ack"
     life: Hex
     lane: Lane
@@ -211,7 +213,7 @@ class Ack(Message):
 class Want(Message):
     """Places that an inventory listed and the ledger does not hold as listed."""
 
-    v: Literal[1] = 1
+    v: Only1 = 1
     kind: Literal["want"] = "want"
     life: Hex
     lane: Lane
@@ -222,7 +224,7 @@ class Want(Message):
 class Life(Message):
     """A collector's life; with `alive` false it is the last will."""
 
-    v: Literal[1] = 1
+    v: Only1 = 1
     kind: Literal["life"] = "life"
     ledger: Name
     ledger_id: Hex
@@ -234,7 +236,7 @@ class Life(Message):
 class Head(Message):
     """How far an agent's durable frames go, for whoever lost everything else."""
 
-    v: Literal[1] = 1
+    v: Only1 = 1
     kind: Literal["head"] = "head"
     lanes: dict[Lane, LaneHead]
 
@@ -242,7 +244,7 @@ class Head(Message):
 class Status(Message):
     """State of an agent's process; `gone` is the last will."""
 
-    v: Literal[1] = 1
+    v: Only1 = 1
     kind: Literal["status"] = "status"
     process: Hex
     state: Literal["online", "stopped", "gone"]

@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
+import random
+import tracemalloc
+import zlib
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from core.delivery import topics
+from core.delivery.deflate import MARKER, deflated
 from core.delivery.frames import Frame, Lane
-from core.delivery.messages import MAX_MESSAGE_BYTES, Ack, Block, Data, Life, Table, decode, encode
+from core.delivery.messages import (
+    MAX_MESSAGE_BYTES,
+    Ack,
+    Block,
+    Data,
+    Inventory,
+    Life,
+    Table,
+    decode,
+    encode,
+    plain,
+)
 from core.delivery.topics import Topic, TopicKind
 from core.errors import WireError
 from tests.unit.core.delivery.world import POINTS
 
 HEX = "a" * 32
+INVENTORY = (
+    '{"v":2,"kind":"inventory","number":"0123456789abcdef","process":"HEX","sequence":1,'
+    '"epochs":[],"blocks":[],"gone":[]'
+)
 FRAMES = tuple(Frame("aoba-1", Lane.SAMPLES, HEX, i, 1, POINTS.digest, f"[[{i},[[0,1]]]]") for i in range(3))
 
 
@@ -47,6 +69,13 @@ def test_an_ack_comes_back_as_it_was() -> None:
         '{"v":1,"kind":"life","ledger":"a/b","ledger_id":"HEX","life":"HEX","time_ms":1,"alive":true}',
         '{"v":1,"kind":"life","ledger":"hq","ledger_id":"HEX","life":"HEX","time_ms":1,"alive":1}',
         '{"v":1,"kind":"table","digest":"HEX","points":[]}',
+        '{"v":3,"kind":"data","epoch":"HEX","table":"HEX","frames":[[0,1,"[]"]]}',
+        '{"v":0,"kind":"data","epoch":"HEX","table":"HEX","frames":[[0,1,"[]"]]}',
+        '{"v":true,"kind":"data","epoch":"HEX","table":"HEX","frames":[[0,1,"[]"]]}',
+        f'{INVENTORY},"part":1,"parts":1}}',
+        f'{INVENTORY},"part":0,"parts":0}}',
+        f'{INVENTORY},"part":0,"parts":10001}}',
+        f'{INVENTORY},"part":0,"parts":1}}'.replace('"v":2', '"v":1'),
         "[" * 10_000,
     ],
 )
@@ -65,6 +94,68 @@ def test_size_is_bounded_before_anything_is_parsed() -> None:
     decode(good + b" " * (MAX_MESSAGE_BYTES - len(good)))
     with pytest.raises(WireError, match="bytes"):
         decode(good + b" " * (MAX_MESSAGE_BYTES + 1 - len(good)))
+
+
+def test_a_part_of_an_inventory_comes_back_as_it_was() -> None:
+    part = decode(f'{INVENTORY},"part":1,"parts":2}}'.replace("HEX", HEX).encode())
+    assert isinstance(part, Inventory)
+    assert (part.part, part.parts) == (1, 2)
+    assert decode(encode(part)) == part
+
+
+def test_what_is_long_travels_deflated_and_what_is_short_as_it_is() -> None:
+    frames = [Frame("aoba-1", Lane.SAMPLES, HEX, i, 1, HEX, f"[[{i},[[0,1]]]]") for i in range(100)]
+    data = encode(Data.of(frames))
+    assert data.startswith(MARKER)
+    assert len(data) * 3 < len(plain(data))
+    assert not encode(Life(ledger="hq", ledger_id=HEX, life=HEX, time_ms=1, alive=True)).startswith(MARKER)
+
+
+def test_a_message_of_version_1_is_never_deflated() -> None:
+    text = plain(encode(Data.of(FRAMES))).replace(b'"v":2', b'"v":1')
+    assert isinstance(decode(text), Data)
+    with pytest.raises(WireError, match="never deflated"):
+        decode(MARKER + zlib.compress(text, wbits=-15))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        MARKER,
+        MARKER + b"nonsense",
+        encode(Data.of(FRAMES * 9))[:-1],
+        encode(Data.of(FRAMES * 9)) + b"x",
+        MARKER + zlib.compress(encode(Data.of(FRAMES * 9)), wbits=-15),
+    ],
+    ids=["nothing", "nonsense", "cut", "more", "twice"],
+)
+def test_what_is_deflated_wrongly_is_refused(data: bytes) -> None:
+    with pytest.raises(WireError):
+        decode(data)
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_read_or_refused(data: bytes) -> None:
+    for each in (data, MARKER + data, deflated(data)):
+        with pytest.raises(WireError):
+            decode(each)
+
+
+def test_a_bomb_is_refused_before_it_has_grown() -> None:
+    bomb = MARKER + zlib.compress(b"[" * 200_000_000, wbits=-15)
+    assert len(bomb) < MAX_MESSAGE_BYTES
+    tracemalloc.start()
+    with pytest.raises(WireError, match="inflated"):
+        decode(bomb)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4 * MAX_MESSAGE_BYTES
+
+
+def test_the_bound_holds_for_what_comes_deflated_too() -> None:
+    noise = random.Random(1).randbytes(MAX_MESSAGE_BYTES)
+    with pytest.raises(WireError, match="bytes"):
+        decode(MARKER + zlib.compress(noise, wbits=-15))
 
 
 def test_topics_are_taken_apart_as_they_were_made() -> None:
