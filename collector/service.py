@@ -14,7 +14,7 @@ from collector.door import Door
 from collector.facts import Live, Record
 from collector.ingest import Ingest
 from collector.intake import Intake
-from collector.ledger import Ledger
+from collector.ledger import Ledger, open_ledger
 from collector.live import live_facts, serve_live
 from collector.projector import Projector
 from collector.record import read_record
@@ -38,19 +38,6 @@ _LIFE_EVERY_S = 30.0
 _STOP_WITHIN_S = 10.0
 _PRUNE_AFTER_S = 60.0
 _PRUNE_EVERY_S = 6 * 3600.0
-
-
-def open_ledger(folder: Path, hq: HqConfig, *, create: bool = False) -> Ledger:
-    """Open the ledger of a folder, or the one at the address that its configuration names.
-
-    Raises
-    ------
-    Unreachable
-        The database does not answer, or another program keeps it locked.
-    OutsideError
-        There is no ledger, or it is none of this release.
-    """
-    return Ledger.open(hq.ledger.url or folder, create=create)
 
 
 async def serve(folder: Path, hq: HqConfig) -> None:

@@ -16,6 +16,7 @@ from config.meters import MeterRecord
 from config.metrics import MetricsPort
 from config.profile import with_profile_paths
 from config.reading import read_yaml
+from config.secret_files import read_secret
 from config.stores import SqliteStore, StoreSettings, store_problems
 from config.strict import (
     Id,
@@ -28,18 +29,41 @@ from config.strict import (
     Problem,
     TimeZone,
 )
-from config.tls import with_file_paths
+from config.tls import FilePath, with_file_paths
 from core.carbon.rounding import exact_text
+
+_PASSWORD = re.compile(r"://[^/?#]*:.*@|(?<=[?&])password=.*")
 
 Shares = Annotated[dict[Id, NotNegativeExact], Field(min_length=1)]
 """Product → exact share [1]; all of them sum to 1."""
 
 
 class LedgerSettings(Model):
-    """The ledger's name, and its database; None: ``ledger.sqlite`` beside the file."""
+    """The ledger's name, and its database; without either: ``ledger.sqlite`` beside the file.
+
+    Attributes
+    ----------
+    url
+        SQLAlchemy URL of the database; a password in it can be read by whoever reads this file.
+    url_file
+        File that holds the URL and nothing else.
+    """
 
     name: Id = "hq"
     url: str | None = None
+    url_file: FilePath | None = None
+
+    def address(self) -> str | None:
+        """Return the URL of the database; None: a file beside the configuration.
+
+        Raises
+        ------
+        ConfigError
+            If the URL's file cannot be read or is empty.
+        """
+        if self.url_file is None:
+            return self.url
+        return read_secret(self.url_file, "the ledger's address")
 
 
 class Allocation(Model):
@@ -178,6 +202,13 @@ class HqConfig(Model):
         """Yield what is wrong with the broker, the store, and the sites, alone and together."""
         if self.broker is not None:
             yield from self.broker.problems_at(("broker",))
+        if self.ledger.url is not None and self.ledger.url_file is not None:
+            yield Problem(
+                ("ledger", "url_file"),
+                "The ledger's address is given twice.",
+                evidence="url and url_file",
+                next="remove one of the two",
+            )
         yield from store_problems(self.store)
         sites, meters = set[str](), dict[str, str]()
         for index, site in enumerate(self.sites):

@@ -9,6 +9,7 @@ from typing import Any, Final
 import yaml
 from yaml.reader import ReaderError
 
+from config.hiding import hide
 from config.strict import Loc, Problem
 from core.errors import ConfigError
 
@@ -48,7 +49,7 @@ class PlacedError(ConfigError):
         super().__init__(
             problem.what,
             where=f"{file}:{line}: {key}" if key else f"{file}:{line}",
-            evidence=problem.evidence,
+            evidence=hide(problem.evidence),
             cause=problem.cause,
             next=problem.next or _CHECK_AGAIN,
         )

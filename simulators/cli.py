@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Coroutine
@@ -13,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from config.loading import load_agent
+from config.secret_files import read_secret
 from core.errors import UsageError
 from simulators.broker import BROKERS
 from simulators.demo import Outcome, run_demo, seiren_command
@@ -42,8 +44,8 @@ def demo(
     influx_url: Annotated[str | None, typer.Option(help="An InfluxDB 2 that runs already.")] = None,
     influx_org: Annotated[str, typer.Option(help="Its organisation.")] = "seiren",
     influx_bucket: Annotated[str, typer.Option(help="Its bucket.")] = "readings",
-    influx_token: Annotated[
-        str | None, typer.Option(help="Its token.", envvar="SEIREN_INFLUX_TOKEN", show_envvar=True)
+    influx_token_file: Annotated[
+        Path | None, typer.Option(help="File with its token. Default: SEIREN_INFLUX_TOKEN's value.")
     ] = None,
     broker: Annotated[str, typer.Option(help=f"MQTT broker: {' or '.join(BROKERS)}.")] = BROKERS[0],
     fault: Annotated[
@@ -54,9 +56,7 @@ def demo(
     """Run a month of a synthetic works, or of a file, through real meters, agents, broker and ledger."""
     influx = None
     if influx_url is not None:
-        if influx_token is None:
-            raise UsageError("A token is missing", where="--influx-token", next="give the InfluxDB's token")
-        influx = InfluxAccess(influx_url, influx_org, influx_bucket, influx_token)
+        influx = InfluxAccess(influx_url, influx_org, influx_bucket, _token(influx_token_file))
     if replay is not None and month is None:
         raise UsageError("Which month of the file?", where="--month", next="add --month 2018-03, or 2018")
     options = DemoOptions(
@@ -71,6 +71,18 @@ def demo(
     )
     outcome = asyncio.run(_until_ended(run_demo(options, seiren_command())))
     _report(options, outcome)
+
+
+def _token(file: Path | None) -> str:
+    """The token of an InfluxDB that runs already; never an argument, which the list of processes shows."""
+    token = os.environ.get("SEIREN_INFLUX_TOKEN") if file is None else read_secret(file, "the token")
+    if not token:
+        raise UsageError(
+            "A token is missing",
+            where="--influx-token-file",
+            next="name a file that holds the InfluxDB's token",
+        )
+    return token
 
 
 simulate = typer.Typer(

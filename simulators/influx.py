@@ -31,7 +31,7 @@ def influxd_command(folder: Path, *, port: int) -> list[str]:
         raise OutsideError(
             "There is no InfluxDB 2 to store in",
             evidence=f"no {cached}, and no influxd on the PATH",
-            next="make influxd, or give --influx-url, --influx-org, --influx-bucket and --influx-token",
+            next="make influxd, or give --influx-url, --influx-org, --influx-bucket and --influx-token-file",
         )
     return [
         program,

@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import func, select
 
 from collector.figures import energy_series, months_with_data, statement_for
-from collector.ledger import Ledger
+from collector.ledger import open_ledger
 from collector.ledger.tables import frames, fuel_lines, production_lines
 from collector.records import find_meters
 from collector.report.sheet import Sheet
@@ -40,7 +40,7 @@ class LedgerMonths:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._hq = load_hq(folder)
-        self._ledger = Ledger.open(self._hq.ledger.url or folder)
+        self._ledger = Ledger.open(self._hq.ledger.address() or folder)
         self._lock = threading.Lock()
         self._state: _State = ()
         self._months: tuple[str, ...] | None = None

@@ -62,10 +62,12 @@ def test_killed_processes_change_no_figure(tmp_path: Path, broker: str, seed: in
 
 async def test_the_same_month_in_influxdb(tmp_path: Path, influxd: InfluxServer) -> None:
     bucket = influxd.new_bucket()
+    token_file = tmp_path / "token"
+    token_file.write_text(influxd.token, encoding="ascii")
     run = demo(
         tmp_path / "out", "--replay", STEEL, "--month", "2018-03", "--store", "influxdb",
         "--influx-url", influxd.url, "--influx-org", influxd.org,
-        "--influx-bucket", bucket, "--influx-token", influxd.token,
+        "--influx-bucket", bucket, "--influx-token-file", token_file,
     )  # fmt: skip
     store = InfluxStore(url=influxd.url, org=influxd.org, bucket=bucket, token=influxd.token)
     await store.open()
