@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 from sqlalchemy import Connection
 
 from collector.ledger import activity, cells, projection, pruning, quarantine
-from collector.ledger.counts import counts
+from collector.ledger.counts import SiteCount, counts, counts_by_period
 from collector.ledger.database import Database
 from collector.ledger.files import FILE_NAME
 from collector.ledger.holdings import LedgerHoldings
@@ -134,6 +134,17 @@ class Ledger:
         """Return the count of every agent, lane and epoch, from one snapshot."""
         with self.reading() as connection:
             return counts(connection)
+
+    def counts_by_period(self, bounds: Sequence[int]) -> tuple[SiteCount, ...]:
+        """Return the count of every agent, lane, epoch and period, from one snapshot.
+
+        Parameters
+        ----------
+        bounds
+            Begin of the first period, of the second, …, end of the last [ms since 1970 UTC].
+        """
+        with self.reading() as connection:
+            return counts_by_period(connection, bounds)
 
     def quarantined(self) -> tuple[Quarantined, ...]:
         """Return what was set aside, oldest first."""

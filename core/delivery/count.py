@@ -7,8 +7,9 @@ added up place by place, so the two can differ, and then the count does not add 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from core.delivery.frames import Lane
 from core.delivery.holdings import EpochRow, HeldBlock, HeldFrame, LaneRow
@@ -69,12 +70,36 @@ class Count:
         return self.adds_up and not (self.waiting or self.owed or self.waiting_frames or self.owed_frames)
 
 
+class Part(NamedTuple):
+    """Readings that were accounted for together, and are not in the ledger.
+
+    Parameters
+    ----------
+    kind
+        ``waiting``, ``owed``, or the reason of a loss.
+    first
+        The first of the places.
+    readings, frames
+        How many [1].
+    from_ms
+        Time of the first reading, where the agent told it [ms since 1970 UTC].
+    """
+
+    kind: str
+    first: int
+    readings: int
+    frames: int
+    from_ms: int | None = None
+
+
 def count_epoch(
     row: EpochRow,
     lane: LaneRow | None,
     frames: Iterable[HeldFrame],
     gone: Sequence[Gone],
     blocks: Sequence[HeldBlock] = (),
+    *,
+    note: Callable[[Part], None] = lambda part: None,
 ) -> Count:
     """Count one epoch of one lane.
 
@@ -90,30 +115,45 @@ def count_epoch(
         The ranges of it that no longer exist at the agent.
     blocks
         The blocks of it that are kept without ids.
+    note
+        Called with each part that is not in the ledger.
     """
     places = Places(frames, blocks)
+
+    def account(kind: str, first: int, end: int, readings: int, from_ms: int | None = None) -> int:
+        known = places.known.size()
+        found = places.account(first, end, readings)
+        if places.known.size() > known:
+            note(Part(kind, first, found, places.known.size() - known, from_ms))
+        return found
+
     lost: dict[str, int] = {}
     extra = places.extra
     for entry in gone:
         end = entry.first + entry.frames
         reason = "trimmed" if entry.reason == "freed" else entry.reason
         if not places.known.covers(entry.first, end):
-            lost[reason] = lost.get(reason, 0) + places.account(entry.first, end, entry.readings)
+            found = account(reason, entry.first, end, entry.readings, entry.from_ms)
+            lost[reason] = lost.get(reason, 0) + found
         elif entry.reason != "freed" and entry.digest and places.is_other(entry.first, end, entry.digest):
             extra += entry.readings
     known = places.known.size()
     waiting = sum(
-        places.account(block.first, block.first + block.frames, block.readings)
+        account("waiting", block.first, block.first + block.frames, block.readings)
         for block in (lane.listed if lane is not None else ())
         if block.epoch == row.stream.epoch
     )
     newer = max(0, row.readings - row.judged_readings)  # since the newest inventory: on disk, as heads say
-    waiting += places.account(row.judged_frames, row.frames, newer)
+    waiting += account("waiting", row.judged_frames, row.frames, newer)
     waiting_frames = places.known.size() - known
     frames_written = max(row.frames, places.end)
     taken = max(row.readings, places.total)
     if places.known.covers(0, frames_written) and taken <= places.total + extra:
         taken = places.total  # a copy that took more at these places told of it: that is extra, not missing
+    missing = places.known.missing(0, frames_written)
+    if missing:
+        owed_frames = frames_written - places.known.size()
+        note(Part("owed", missing[0][0], taken - places.total, owed_frames))
     return Count(
         *row.stream,
         taken=taken,
