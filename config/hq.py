@@ -32,8 +32,6 @@ from config.strict import (
 from config.tls import FilePath, with_file_paths
 from core.carbon.rounding import exact_text
 
-_PASSWORD = re.compile(r"://[^/?#]*:.*@|(?<=[?&])password=.*")
-
 Shares = Annotated[dict[Id, NotNegativeExact], Field(min_length=1)]
 """Product → exact share [1]; all of them sum to 1."""
 
