@@ -17,10 +17,10 @@ from collector.acl import acl
 from collector.factor_list import factor_report
 from collector.figures import months_with_data
 from collector.imports import FUEL_COLUMNS, PRODUCTION_COLUMNS, Imported, import_activity, import_production
-from collector.ledger import Ledger
+from collector.ledger import Ledger, open_ledger
 from collector.rebuild import rebuild
 from collector.records import find_meters
-from collector.service import open_ledger, serve
+from collector.service import serve
 from collector.table import Form
 from collector.tail import follow
 from config.hq import HqConfig, load_hq

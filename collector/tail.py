@@ -7,8 +7,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from collector.ledger import Ledger
-from collector.service import open_ledger
+from collector.ledger import Ledger, open_ledger
 from config.hq import HqConfig
 from core.delivery import messages, topics
 from core.delivery.frames import Frame

@@ -2,5 +2,6 @@
 
 from collector.ledger.files import AnotherCollector
 from collector.ledger.ledger import Ledger
+from collector.ledger.opening import open_ledger
 
-__all__ = ["AnotherCollector", "Ledger"]
+__all__ = ["AnotherCollector", "Ledger", "open_ledger"]

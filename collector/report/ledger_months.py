@@ -40,7 +40,7 @@ class LedgerMonths:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._hq = load_hq(folder)
-        self._ledger = Ledger.open(self._hq.ledger.address() or folder)
+        self._ledger = open_ledger(folder, self._hq)
         self._lock = threading.Lock()
         self._state: _State = ()
         self._months: tuple[str, ...] | None = None
