@@ -67,17 +67,32 @@ def check_broker(seen: Evidence, tz: ZoneInfo, found: Found) -> None:
 
 
 def _ledgers(facts: Facts, tz: ZoneInfo, found: Found) -> None:
+    until = full_text(facts, facts.time_ms, tz)
     for ledger in facts.ledgers:
-        if ledger.alive:
-            found.good.append(f"ledger {ledger.name}")
-            continue
-        heard = "since the agent started" if ledger.heard_ms is None else ""
-        heard = heard or f"since {when(ledger.heard_ms or 0, facts.time_ms, tz)}"
-        found.faults.append(
-            Finding(
+        if not ledger.alive:
+            heard = "since the agent started" if ledger.heard_ms is None else ""
+            heard = heard or f"since {when(ledger.heard_ms or 0, facts.time_ms, tz)}"
+            finding = Finding(
                 what=f"the collector of ledger {ledger.name} is not heard {heard}",
                 seen="the broker is reached, so the network is good: it is at headquarters",
                 do="at headquarters: systemctl status seiren-collector",
-                until=full_text(facts, facts.time_ms, tz),
+                until=until,
             )
-        )
+        elif ledger.in_turn:
+            finding = Finding(
+                what=f"two collectors call themselves {ledger.name}",
+                seen="their lives speak in turn: a copy of the ledger was started beside the original",
+                do=f"at headquarters: stop one of the two collectors called {ledger.name}",
+                costs="nothing is lost; each makes the agent take back what the other said",
+            )
+        elif ledger.untrusted_id is not None:
+            finding = Finding(
+                what=f"another ledger than before calls itself {ledger.name}",
+                seen=f"ledger {ledger.untrusted_id}: it is delivered to, and nothing is freed on its word",
+                do=f"ask headquarters whether its ledger is new; then seiren agent trust {ledger.name}",
+                until=until,
+            )
+        else:
+            found.good.append(f"ledger {ledger.name}")
+            continue
+        found.faults.append(finding)

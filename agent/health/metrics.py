@@ -122,6 +122,18 @@ def _delivery(facts: Facts) -> Iterator[Metric]:
         ("ledger",),
         [((ledger.name,), ledger.alive) for ledger in facts.ledgers],
     )
+    yield _gauge(
+        "ledger_untrusted",
+        "1 while another ledger than before speaks under the name, and frees nothing.",
+        ("ledger",),
+        [((ledger.name,), ledger.untrusted_id is not None) for ledger in facts.ledgers],
+    )
+    yield _gauge(
+        "ledger_in_turn",
+        "1 while two collectors speak under the name.",
+        ("ledger",),
+        [((ledger.name,), ledger.in_turn) for ledger in facts.ledgers],
+    )
 
 
 def _buses(facts: Facts) -> Iterator[Metric]:

@@ -14,7 +14,9 @@ def is_good(facts: Facts) -> bool:
     """Tell whether every device answers, broker and ledgers are there, and the spool has room."""
     return (
         facts.broker.connected
-        and all(ledger.alive for ledger in facts.ledgers)
+        and all(
+            ledger.alive and not ledger.in_turn and ledger.untrusted_id is None for ledger in facts.ledgers
+        )
         and not any(device.state == "silent" for device in facts.devices)
         and not facts.spool.alarm
     )
@@ -77,4 +79,7 @@ def _broker(broker: BrokerFacts, now_ms: int, tz: ZoneInfo) -> str:
 
 def _ledger(ledger: LedgerFacts, now_ms: int, tz: ZoneInfo) -> str:
     heard = "not heard yet" if ledger.heard_ms is None else f"heard {when(ledger.heard_ms, now_ms, tz)}"
-    return f"{ledger.name} {'alive' if ledger.alive else 'NOT ALIVE'}, {heard}"
+    trouble = "; TWO COLLECTORS of this name speak in turn" if ledger.in_turn else ""
+    if ledger.untrusted_id is not None:
+        trouble += f"; NOT TRUSTED: ledger {ledger.untrusted_id}"
+    return f"{ledger.name} {'alive' if ledger.alive else 'NOT ALIVE'}, {heard}{trouble}"

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from agent.health.clock_check import ClockState
 from agent.health.diagnosis import diagnose
-from agent.health.facts import Facts, Fault, LaneFacts
+from agent.health.facts import Facts, Fault, LaneFacts, LedgerFacts
 from agent.health.findings import Diagnosis
 from agent.health.meters import kind_of
 from agent.health.reach import Reach
+from agent.health.render_status import is_good
 from agent.modbus import faults as modbus
 from agent.modbus.wire import ReadRequest
 from core.errors import OutsideError
@@ -174,6 +176,23 @@ def test_a_silent_collector_is_told_apart_from_the_network() -> None:
     (fault,) = of(facts(ledgers=NOBODY)).faults
     assert "collector of ledger hq is not heard since 01:12" in fault.what
     assert "at headquarters" in fault.do
+
+
+@pytest.mark.parametrize(
+    ("trouble", "words"),
+    [
+        ({"in_turn": True}, ["two collectors call themselves hq", "stop one of the two"]),
+        (
+            {"untrusted_id": "b" * 32},
+            ["another ledger than before calls itself hq", "b" * 32, "agent trust hq"],
+        ),
+    ],
+)
+def test_a_ledger_that_is_not_what_it_was_is_a_fault(trouble: dict[str, Any], words: list[str]) -> None:
+    told = facts(ledgers=(LedgerFacts(name="hq", alive=True, heard_ms=NIGHT_MS, **trouble),))
+    (fault,) = of(told).faults
+    assert all(word in f"{fault.what} {fault.seen} {fault.do}" for word in words)
+    assert not is_good(told)
 
 
 def test_one_silent_unit_among_living_ones_is_the_meter_or_its_spur() -> None:
