@@ -43,7 +43,8 @@ def trust(
     if ledger_id is None:
         ledger_id = _confirmed(settings.agent, ledger, known)
     file.trust(ledger, ledger_id)
-    typer.echo(f"{ledger} {ledger_id} is trusted; a running agent follows within 30 s")
+    typer.echo(f"{ledger} {ledger_id} is trusted")
+    typer.echo(" a running agent follows within 30 s")
 
 
 def _confirmed(agent: str, ledger: str, known: Known) -> str:
@@ -57,7 +58,7 @@ def _confirmed(agent: str, ledger: str, known: Known) -> str:
     typer.echo(f"{agent}  ledger {ledger}")
     for each in known.trusted:
         typer.echo(f" known   {each}")
-    typer.echo(f" waits   {known.waiting}   delivered to, and frees nothing")
+    typer.echo(f" waits   {known.waiting}   is sent all, frees nothing")
     typer.echo(" ask headquarters for the id that seiren collector status shows")
     if not typer.confirm("Are the two the same?"):
         raise AnswerIsNo(
