@@ -45,13 +45,13 @@ class PlacedError(ConfigError):
     """
 
     def __init__(self, problem: Problem, *, file: Path, line: int) -> None:
-        key = dotted(problem.loc)
+        key = hide(dotted(problem.loc))
         super().__init__(
             problem.what,
             where=f"{file}:{line}: {key}" if key else f"{file}:{line}",
             evidence=hide(problem.evidence),
             cause=problem.cause,
-            next=problem.next or _CHECK_AGAIN,
+            next=hide(problem.next) or _CHECK_AGAIN,
         )
         self.file, self.line, self.key = file, line, key
 

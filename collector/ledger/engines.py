@@ -55,8 +55,8 @@ def place(where: Path | str) -> tuple[URL, Path | None]:
         return URL.create(_SQLITE, database=str(where)), where
     try:
         url = make_url(where)
-    except ArgumentError as error:
-        raise _no_ledger_address("it is not a URL") from error  # the text itself may hold a password
+    except (ArgumentError, ValueError):  # ValueError: a port that is no number, which may be a password
+        raise _no_ledger_address("it is not a URL") from None
     if url.drivername in ("postgres", _POSTGRES):
         return url.set(drivername=f"{_POSTGRES}+psycopg"), None
     if url.get_backend_name() == _SQLITE and url.database not in (None, "", ":memory:"):
