@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -12,8 +13,10 @@ from typing import Annotated
 
 import typer
 
-from collector import counting, energies, status
+from collector import counting, doctor, energies, status
 from collector.acl import acl
+from collector.asking import gather
+from collector.count_reading import read_counts
 from collector.factor_list import factor_report
 from collector.figures import months_with_data
 from collector.imports import FUEL_COLUMNS, PRODUCTION_COLUMNS, Imported, import_activity, import_production
@@ -21,15 +24,17 @@ from collector.ledger import Ledger, open_ledger
 from collector.rebuild import rebuild
 from collector.records import find_meters
 from collector.service import serve
-from collector.table import Form
+from collector.table import Form, as_json
 from collector.tail import follow
 from config.hq import HqConfig, load_hq
 from core.errors import AnswerIsNo, UsageError
+from core.runtime.clock import WallClock
 from core.runtime.logs import start_logging
 from core.runtime.loops import loop_factory
 from core.timeline import Interval, month, parse_local
 
 DEFAULT_FOLDER = Path("demo-out")
+_MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The ledger's folder, with its hq.yaml.")]
 LedgerOption = Annotated[Path, typer.Option("--ledger", metavar="FOLDER", help="The ledger's folder.")]
@@ -40,6 +45,19 @@ imports = typer.Typer(no_args_is_help=True, help="Bring fuel and production line
 factors = typer.Typer(no_args_is_help=True, help="The emission factors on offer.")
 
 app.command("acl")(acl)
+
+
+class By(StrEnum):
+    """Into what a count is split."""
+
+    DAY = "day"
+
+
+class DoctorForm(StrEnum):
+    """How a diagnosis is written."""
+
+    TABLE = "table"
+    JSON = "json"
 
 
 class LogForm(StrEnum):
@@ -64,9 +82,28 @@ def run(
 
 @app.command("status")
 def show_status(folder: Folder = DEFAULT_FOLDER, form: FormOption = Form.TABLE) -> None:
-    """Show what the ledger holds, how far the reading store is, and what was set aside."""
+    """Show what the ledger holds, how new it is, what was set aside, and how its collector fares."""
     with _ledger(folder) as (ledger, hq):
-        typer.echo(status.status_report(ledger, hq, folder, form))
+        typer.echo(status.status_report(ledger, hq, folder, form, now_ms=WallClock().now_ms()))
+
+
+@app.command("doctor")
+def show_doctor(
+    folder: Folder = DEFAULT_FOLDER,
+    form: Annotated[DoctorForm, typer.Option("--format", help="For people, or as JSON.")] = DoctorForm.TABLE,
+) -> None:
+    """Say whether every reading arrives, and what to do about each fault. It only looks.
+
+    Exit codes: 0 no fault, 1 a fault, 2 the configuration is wrong, 3 the ledger cannot be opened.
+    """
+    evidence = gather(folder, _hq(folder), now_ms=WallClock().now_ms())
+    diagnosis = doctor.diagnose(evidence)
+    if form is DoctorForm.JSON:
+        typer.echo(as_json(doctor.document(evidence, diagnosis)))
+    else:
+        typer.echo("\n".join(doctor.lines(evidence, diagnosis)))
+    if diagnosis.exit_code:
+        raise typer.Exit(diagnosis.exit_code)
 
 
 @app.command("rebuild-store")
@@ -81,12 +118,30 @@ def rebuild_store(folder: Folder) -> None:
         raise typer.Exit(AnswerIsNo.exit_code)
 
 
-def count(folder: Folder = DEFAULT_FOLDER, form: FormOption = Form.TABLE) -> None:
-    """Show whether every reading taken is stored, waiting or named lost; exit 1 if not."""
-    with _ledger(folder) as (ledger, _):
-        counts = ledger.counts()
-    typer.echo(counting.count_report(counts, form))
-    if not counting.closes(counts):
+def count(
+    where: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[FOLDER] [MONTH]",
+            help=f"The ledger's folder ({DEFAULT_FOLDER} if left out), then a month, 2024-02; without: all.",
+            show_default=False,
+        ),
+    ] = None,
+    by: Annotated[By | None, typer.Option(help="day: also each of the month's days.")] = None,
+    form: FormOption = Form.TABLE,
+) -> None:
+    """Show whether every reading taken is stored, waiting or named lost; exit 1 if not.
+
+    Beside it stands what was due and not taken, as the agents account for it.
+    """
+    folder, of_month = _folder_and_month(where or [])
+    if by is not None and not of_month:
+        raise UsageError("--by day needs a month", next=f"seiren count {folder} 2024-02 --by day")
+    with _ledger(folder) as (ledger, hq):
+        now_ms = WallClock().now_ms()
+        table = read_counts(ledger, hq, now_ms=now_ms, of_month=of_month, by_day=by is not None)
+    typer.echo(counting.count_report(table, form))
+    if not table.closes:
         raise typer.Exit(AnswerIsNo.exit_code)
 
 
@@ -170,6 +225,15 @@ def _import(bring: Callable[[Path, Ledger, HqConfig], Imported], file: Path, fol
     typer.echo(f"{file.name}: {done.added} lines added{known}{aside}")
     if done.bad:
         raise typer.Exit(AnswerIsNo.exit_code)
+
+
+def _folder_and_month(where: list[str]) -> tuple[Path, str]:
+    """Take apart ``[FOLDER] [MONTH]``."""
+    of_month = where[-1] if where and _MONTH.fullmatch(where[-1]) else ""
+    folders = where[:-1] if of_month else where
+    if len(folders) > 1:
+        raise UsageError("One folder and one month are wanted.", evidence=" ".join(where))
+    return (Path(folders[0]) if folders else DEFAULT_FOLDER), of_month
 
 
 @contextmanager

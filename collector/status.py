@@ -1,45 +1,33 @@
-"""What a ledger holds, how far its reading store is, and what was set aside."""
+"""The screen of `seiren collector status`: what a ledger holds, and how its collector fares."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, func, select
-
-from collector.counting import by_lane
-from collector.ledger import Ledger, cells, counts, projection, quarantine
-from collector.ledger.quarantine import Quarantined
-from collector.ledger.tables import events, frames
-from collector.stores import make_store
+from collector.asking import Answer, status_of
+from collector.facts import Happened, Live, Record
+from collector.ledger import Ledger
 from collector.table import Form, as_csv, as_json, as_table
 from config.hq import HqConfig
-from core.delivery.count import Count
-from core.timeline import UTC_ZONE, format_local
+from core.delivery.frames import Lane
+from core.runtime.words import age, duration, folded, plain, stamp, when
 
 _EVENTS_SHOWN = 5
+_ASIDE_SHOWN = 5
+
+NOT_TOLD = {
+    "silent": "nothing answers on port {port}: it does not run, or tells nothing",
+    "switched_off": "not asked: metrics_port is off",
+    "somebody_else": "port {port} is answered by somebody else",
+}
+"""Why nothing is known of the running collector."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Event:
-    time_ms: int
-    agent: str
-    kind: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    points: int
-    lanes: tuple[Count, ...]
-    behind: int
-    aside: tuple[Quarantined, ...]
-    events: tuple[_Event, ...]
-
-
-def status_report(ledger: Ledger, hq: HqConfig, folder: Path, form: Form) -> str:
-    """Return the state of a ledger as text, from one snapshot.
+def status_report(ledger: Ledger, hq: HqConfig, folder: Path, form: Form, *, now_ms: int) -> str:
+    """Return the state of a ledger and its collector as text.
 
     Raises
     ------
@@ -48,80 +36,126 @@ def status_report(ledger: Ledger, hq: HqConfig, folder: Path, form: Form) -> str
     Unreachable, OutsideError
         The ledger failed.
     """
-    store = make_store(hq.store, folder).identity
-    with ledger.reading() as connection:
-        seen = _Seen(
-            points=len(cells.points(connection)),
-            lanes=by_lane(counts.counts(connection)),
-            behind=_behind(connection, store),
-            aside=quarantine.read(connection),
-            events=_events(connection),
-        )
+    record, answer, live = status_of(folder, hq, ledger, now_ms=now_ms)
     if form is Form.CSV:
-        return as_csv([_lane(count) for count in seen.lanes])
+        return as_csv([lane.model_dump() | {"lost": sum(lane.lost.values())} for lane in record.lanes])
     if form is Form.JSON:
         return as_json(
             {
-                "ledger": {
-                    "name": hq.ledger.name,
-                    "id": ledger.id,
-                    "where": ledger.where,
-                    "points": seen.points,
-                },
-                "store": {"name": store, "frames_behind": seen.behind},
-                "lanes": [_lane(count) for count in seen.lanes],
-                "quarantine": [
-                    {"source": each.source, "reason": each.reason, "times": each.times} for each in seen.aside
-                ],
-                "events": [
-                    {"time_ms": each.time_ms, "agent": each.agent, "kind": each.kind, "text": each.text}
-                    for each in seen.events
-                ],
+                "ledger": {"name": hq.ledger.name, "id": ledger.id, "where": ledger.where},
+                "collector": answer,
+                "live": None if live is None else live.model_dump(),
+                **record.model_dump(),
             }
         )
-    return "\n".join(_lines(ledger, hq, store, seen))
+    return "\n".join(_lines(ledger, hq, record, answer, live))
 
 
-def _lines(ledger: Ledger, hq: HqConfig, store: str, seen: _Seen) -> Iterator[str]:
-    yield f"ledger {hq.ledger.name}, id {ledger.id[:8]}   {ledger.where}   {seen.points} points"
-    behind = f"{seen.behind:,} frames behind the ledger" if seen.behind else "up to date"
-    yield f"reading store {store}   {behind}"
-    header = ("agent", "lane", "stored", "waiting", "owed", "set aside")
+def _lines(ledger: Ledger, hq: HqConfig, record: Record, answer: Answer, live: Live | None) -> Iterator[str]:
+    zone, now_ms = hq.sites[0].time_zone, record.read_ms
+    yield from folded("ledger", f"{hq.ledger.name}, id {ledger.id[:8]}, {record.points} points", indent=11)
+    yield from folded("", ledger.where, indent=11)
+    if live is None:
+        told = NOT_TOLD[answer].format(port=hq.metrics_port)
+        yield from folded("collector", told, indent=11)
+    else:
+        yield from _collector(live, zone)
+    behind = f"{record.behind:,} frames behind the ledger" if record.behind else "up to date"
+    fault = "" if live is None or live.store.fault is None else f"; FAULT: {live.store.fault.what}"
+    yield from folded("store", f"{record.store}, {behind}{fault}", indent=11)
+    yield ""
+    if not record.lanes:
+        yield "no agent has been heard yet"
+    else:
+        yield from _lanes(record)
+        yield ""
+        yield from _agents(record, live, now_ms, zone)
+    for each in record.aside[:_ASIDE_SHOWN]:
+        times = f" ({each.times:,} times)" if each.times > 1 else ""
+        yield from folded("set aside", f"{each.source}: {each.reason}{times}", indent=11)
+    if live is not None:
+        for site, n in live.strangers.items():
+            yield from folded("stranger", f"{n:,} messages of site {site} passed over", indent=11)
+    for event in record.events[-_EVENTS_SHOWN:]:
+        at = when(event.time_ms, now_ms, zone)
+        yield from folded("event", f"{at} {event.agent} {event.kind}: {told_of(event)}", indent=11)
+
+
+def _collector(live: Live, zone: ZoneInfo) -> Iterator[str]:
+    running = duration(live.time_ms - live.started_ms)
+    yield from folded(
+        "collector",
+        f"running since {stamp(live.started_ms, zone)} ({running}), life {live.life[:8]}"
+        + (f", its {live.lives}th" if live.lives > 3 else "")
+        + f"   Seiren {live.version}",
+        indent=11,
+    )
+    broker = live.broker
+    since = f"since {when(broker.since_ms, live.time_ms, zone)}"
+    why = f": {broker.fault.seen or broker.fault.what}" if broker.fault is not None else ""
+    reached = "reached" if broker.connected else "NOT REACHED"
+    yield from folded(
+        "broker", f"{broker.where} {reached} {since}{'' if broker.connected else why}", indent=11
+    )
+    if live.ledger_fault is not None:
+        yield from folded("", f"FAULT: the ledger takes nothing: {live.ledger_fault.what}", indent=11)
+    inboxes = live.inboxes.values()
+    waiting = sum(inbox.messages for inbox in inboxes)
+    yield from folded(
+        "inbox",
+        (f"{waiting:,} messages wait" if waiting else "empty")
+        + f"; {sum(inbox.taken for inbox in inboxes):,} taken, "
+        f"{sum(inbox.dropped for inbox in inboxes):,} left to their agents",
+        indent=11,
+    )
+
+
+def _lanes(record: Record) -> Iterator[str]:
+    header = ("agent", "lane", "stored", "waiting", "owed", "lost", "set aside")
     rows = [
         (
-            each.agent,
-            each.lane.value,
-            f"{each.stored:,}",
-            f"{each.waiting:,}",
-            f"{each.owed:,}",
-            f"{each.quarantined:,}",
+            plain(lane.agent),
+            lane.lane,
+            f"{lane.stored:,}",
+            f"{lane.waiting:,}",
+            f"{lane.owed:,}",
+            f"{sum(lane.lost.values()):,}",
+            f"{lane.quarantined:,}",
         )
-        for each in seen.lanes
+        for lane in record.lanes
     ]
-    yield as_table(header, rows, left=2) if rows else "no agent has been heard yet"
-    for each in seen.aside:
-        times = f" ({each.times} times)" if each.times > 1 else ""
-        yield f"set aside  {each.source}: {each.reason}{times}"
-    for event in seen.events[-_EVENTS_SHOWN:]:
-        yield f"event      {format_local(event.time_ms, UTC_ZONE)} {event.agent} {event.kind}: {event.text}"
+    yield as_table(header, rows, left=2)
+    for lane in record.lanes:
+        if lane.lost:
+            reasons = ", ".join(f"{reason} {n:,}" for reason, n in sorted(lane.lost.items()))
+            yield from folded("lost", f"{lane.agent} {lane.lane}: {reasons}", indent=11)
 
 
-def _lane(count: Count) -> dict[str, object]:
-    return {
-        "agent": count.agent,
-        "lane": count.lane.value,
-        "stored": count.stored,
-        "waiting": count.waiting,
-        "owed": count.owed,
-        "quarantined": count.quarantined,
-    }
+def _agents(record: Record, live: Live | None, now_ms: int, zone: ZoneInfo) -> Iterator[str]:
+    """How new is what each agent has delivered, and when it was last heard."""
+    seen = {} if live is None else {(each.site, each.agent): each for each in live.agents}
+    header = ("agent", "process", "heard", "registers until", "samples until", "head")
+    rows = []
+    for site, agent in dict.fromkeys((lane.site, lane.agent) for lane in record.lanes):
+        lanes = {lane.lane: lane for lane in record.lanes if lane.agent == agent}
+        visitor = seen.get((site, agent))
+        heard = "-" if visitor is None or visitor.heard_ms is None else age(now_ms - visitor.heard_ms)
+        until = []
+        for name in Lane:
+            newest = lanes[name].newest_ms if name in lanes else None
+            until.append("-" if newest is None else when(newest, now_ms, zone))
+        head = "/".join(f"{lanes[name].head_frames:,}" for name in Lane if name in lanes)
+        state = "-" if visitor is None or not visitor.state else visitor.state
+        rows.append((plain(agent), state, heard, *until, head))
+    yield as_table(header, rows, left=2)
 
 
-def _behind(connection: Connection, store: str) -> int:
-    newer = select(func.count()).where(frames.c.number > projection.position(connection, store))
-    return connection.scalar(newer) or 0
-
-
-def _events(connection: Connection) -> tuple[_Event, ...]:
-    columns = select(events.c.time_ms, events.c.agent, events.c.kind, events.c.text)
-    return tuple(_Event(*row) for row in connection.execute(columns.order_by(events.c.time_ms)))
+def told_of(event: Happened) -> str:
+    """The evidence of an event: what the receiver saw, or what an agent recorded, as words."""
+    try:
+        evidence = json.loads(event.text)
+    except ValueError:
+        return event.text
+    if not isinstance(evidence, dict):
+        return event.text
+    return ", ".join(f"{key} {value}" for key, value in evidence.items() if key not in ("event", "time_ms"))

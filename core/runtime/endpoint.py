@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import http.client
 import logging
 import os
 import re
@@ -24,6 +25,8 @@ MOST_AT_ONCE: Final = 8
 """Most connections at a time [1]."""
 WITHIN_S: Final = 5.0
 """Longest time for a request, and for taking the reply [s]."""
+ANSWER_WITHIN_S: Final = 10.0
+"""How long whoever asks waits [s]."""
 
 _LOG = logging.getLogger(__name__)
 _REQUEST = re.compile(rb"([A-Z]+) (/[!-~]*) HTTP/1\.[01]\r\n((?:[!-9;-~]+:[\t -~\x80-\xff]*\r\n)*)\r\n")
@@ -68,6 +71,22 @@ async def serve_pages(port: int, pages: Mapping[str, Page], *, who: str) -> Asyn
     finally:
         server.close()
         await endpoint.close()
+
+
+def ask_page(port: int, path: str) -> bytes:
+    """Return a page of a program on this machine.
+
+    Raises
+    ------
+    OSError, http.client.HTTPException
+        Nobody answers there, or nobody who speaks HTTP.
+    """
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=ANSWER_WITHIN_S)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().read()
+    finally:
+        connection.close()
 
 
 class _Endpoint:
