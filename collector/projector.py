@@ -19,6 +19,7 @@ from collector.ledger import Ledger, cells, projection
 from collector.ledger.holdings import LedgerHoldings
 from collector.ledger.marks import marks, set_mark
 from collector.point_rows import known_tables, point_rows
+from collector.record import read_record
 from collector.stores.base import EnergyRow, ReadingStore, Rejection, Rows, StoreRow
 from collector.stores.rows import chosen, register_rows, scales
 from collector.trouble import Trouble
@@ -197,7 +198,7 @@ class Projector:
         with self._ledger.reading() as connection:
             tables = known_tables(connection)
             points = [] if tables == self._explained else point_rows(connection, self._hq)
-            return tables, points, delivery_rows(connection, now_ms)
+        return tables, points, delivery_rows(read_record(self._ledger, self._store.identity, now_ms))
 
     def _next(self) -> _Step | None:
         rows: list[StoreRow] = []
