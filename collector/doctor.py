@@ -213,8 +213,7 @@ def _notices(evidence: Evidence) -> Iterator[Finding]:
         if record.aside:
             newest = record.aside[0]
             yield Finding(
-                what=f"{record.set_aside:,} messages or rows set aside, the last "
-                f"{when(newest.last_ms, now_ms, zone)}",
+                what=f"set aside so far: {record.set_aside:,}, the last {when(newest.last_ms, now_ms, zone)}",
                 seen=f"{newest.source}: {newest.reason}",
                 do="find who publishes there; what was set aside is kept",
             )

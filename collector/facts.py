@@ -39,8 +39,8 @@ class LaneRecord(_Facts):
     the ledger holds; `adds_up` says whether the two sides of the equation are equal.
     """
 
-    site: str
     agent: str
+    site: str
     lane: str
     head_frames: int = 0
     taken: int = 0

@@ -40,7 +40,10 @@ def read(topic: str, payload: bytes) -> Arrival | Status:
                 return message
     except WireError as error:
         raise WireError(
-            _in_words(error), where=topic, evidence=error.evidence or repr(payload[:80]), cause=error.cause
+            _in_words(error),
+            where=topic,
+            evidence=error.evidence.removeprefix(": ") or repr(payload[:80]),
+            cause=error.cause,
         ) from error
     raise WireError(
         f"a {message.kind} message does not belong on this topic",

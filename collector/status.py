@@ -143,11 +143,17 @@ def _agents(record: Record, live: Live | None, now_ms: int, zone: ZoneInfo) -> I
         until = []
         for name in Lane:
             newest = lanes[name].newest_ms if name in lanes else None
-            until.append("-" if newest is None else when(newest, now_ms, zone))
+            until.append("-" if newest is None else _at(newest, now_ms, zone))
         head = "/".join(f"{lanes[name].head_frames:,}" for name in Lane if name in lanes)
         state = "-" if visitor is None or not visitor.state else visitor.state
         rows.append((plain(agent), state, heard, *until, head))
     yield as_table(header, rows, left=2)
+
+
+def _at(time_ms: int, now_ms: int, zone: ZoneInfo) -> str:
+    """An instant to the minute: ``01:12`` today, else ``2024-02-03 01:12``."""
+    text, today = stamp(time_ms, zone), stamp(now_ms, zone)
+    return text[11:] if text[:10] == today[:10] else text
 
 
 def told_of(event: Happened) -> str:

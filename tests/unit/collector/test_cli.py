@@ -62,7 +62,36 @@ def test_count(folder: Path) -> None:
     assert result.exit_code == 0, result.output
     assert re.search(r"aoba-1 +registers +2,882 +2,881 +0 +0 +0", result.stdout)
     assert "set aside 1" in result.stdout
-    assert result.stdout.splitlines()[-1].startswith("YES")
+    assert result.stdout.splitlines()[-2:] == [
+        "YES  taken = stored + waiting + named lost + set aside, as far as heard",
+        "     aoba-1 heard until 2024-02-03 00:00",
+    ]
+
+
+def test_count_of_a_month_and_its_days(folder: Path) -> None:
+    result = run("count", folder, "2024-02", "--by", "day")
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert lines[:3] == [
+        "aoba-1 registers",
+        " day         taken  stored  waiting  named lost  unexplained  not taken",
+        " 2024-02-01  2,882   2,881        0           0            0          -",
+    ]
+    assert re.search(r"aoba-1 +registers +>= 2,882 +2,881 +unknown", result.stdout)
+    assert "aoba-1 silent since 2024-02-03 00:00: its own count comes when it returns" in lines[-1]
+    assert all(len(line) <= 80 and line.isascii() for line in lines)
+    document = json.loads(run("count", folder, "2024-02", "--format", "json").stdout)
+    assert (document["month"], document["days"]) == ("2024-02", [])
+    other = run("count", folder, "2024-03")
+    assert (other.exit_code, other.stdout.splitlines()[0]) == (
+        0,
+        "nothing was taken in 2024-03, as far as heard",
+    )
+
+
+def test_a_count_by_day_needs_a_month_and_one_folder(folder: Path) -> None:
+    assert error_of(run("count", folder, "--by", "day")).exit_code == 2
+    assert error_of(run("count", folder, folder)).exit_code == 2
 
 
 def test_count_says_no(folder: Path) -> None:
@@ -83,8 +112,9 @@ def test_status(folder: Path) -> None:
     result = run("collector", "status", folder)
     assert result.exit_code == 0, result.output
     assert "1 points" in result.stdout
-    assert "reading store sqlite:readings.sqlite   3 frames behind the ledger" in result.stdout
+    assert "store      sqlite:readings.sqlite, 3 frames behind the ledger" in result.stdout
     assert "set aside  seiren/v1/aoba/aoba-1/registers: message that is not of the protocol" in result.stdout
+    assert all(len(line) <= 80 and line.isascii() for line in result.stdout.splitlines()[2:])
     document = json.loads(run("collector", "status", folder, "--format", "json").stdout)
     assert [lane["stored"] for lane in document["lanes"]] == [2881, 1]
     assert run("collector", "status", folder, "--format", "csv").stdout.splitlines()[1].startswith("aoba-1,")
@@ -128,7 +158,10 @@ def test_factors() -> None:
     assert len(run("factors", "list", "--format", "csv").stdout.splitlines()) == len(facts) + 1
 
 
-@pytest.mark.parametrize("command", [["count"], ["collector", "run"], ["collector", "status"], ["tail"]])
+@pytest.mark.parametrize(
+    "command",
+    [["count"], ["collector", "run"], ["collector", "status"], ["collector", "doctor"], ["tail"]],
+)
 def test_a_folder_that_is_none(tmp_path: Path, command: list[str]) -> None:
     missing = error_of(run(*command, tmp_path / "none"))
     assert (missing.exit_code, missing.where) == (2, str(tmp_path / "none"))
