@@ -48,13 +48,14 @@ class FaultProxy:
         self.accepted = 0
         self.carried_bytes = 0
         self._links: set[_Link] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._is_cut = self._is_silent = False
         self._tear_after: int | None = None
         self._free_s = [0.0, 0.0]
         self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, LOOPBACK, self.port)
+        self._server = await asyncio.start_server(self._begin, LOOPBACK, self.port)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -64,6 +65,8 @@ class FaultProxy:
         if self._server is not None:
             self._server.close()
         self.reset()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
 
     def cut(self) -> None:
         """End all connections, and each new one at once, until `heal`."""
@@ -125,6 +128,11 @@ class FaultProxy:
         """Reset the line, once."""
         self._tear_after = None
         self.reset()
+
+    def _begin(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.ensure_future(self._accept(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1

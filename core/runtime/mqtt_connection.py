@@ -17,6 +17,7 @@ from core.errors import OutsideError, Unreachable
 from core.runtime.mqtt_bounded import BoundedClient
 from core.runtime.mqtt_security import MqttSecurity, NamedContext, context_for
 from core.runtime.mqtt_troubles import lost, no_connection, not_welcomed, refused
+from core.runtime.readable import has_more
 
 _LOG = logging.getLogger(__name__)
 
@@ -140,7 +141,7 @@ class Connection:
         if self._client is None or self.ended.done():
             raise lost(self._where)
         info = self._client.publish(message.topic, message.payload, message.qos, message.retain)
-        if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+        if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS or self.ended.done():
             raise lost(self._where, info.rc.name)
         if message.qos:
             done.add_done_callback(_observe)
@@ -187,9 +188,7 @@ class Connection:
     def _watch(self, client: Client) -> None:
         """Let the event loop tell paho when its socket can be read or written."""
         client.on_socket_close = lambda _client, _data, sock: self._unwatch(sock)
-        client.on_socket_register_write = lambda _client, _data, sock: self._loop.add_writer(
-            sock.fileno(), self._step, client.loop_write
-        )
+        client.on_socket_register_write = lambda _client, _data, sock: self._watch_writing(client, sock)
         client.on_socket_unregister_write = lambda _client, _data, sock: self._unwatch_writing(sock)
         sock = client.socket()
         if sock is None:
@@ -199,6 +198,12 @@ class Connection:
         if client.want_write():
             self._loop.add_writer(sock.fileno(), self._step, client.loop_write)
         self._misc = asyncio.create_task(self._keep_alive(client))
+
+    def _watch_writing(self, client: Client, sock: _Socket) -> None:
+        try:
+            self._loop.add_writer(sock.fileno(), self._step, client.loop_write)
+        except RuntimeError:  # uvloop keeps no socket that was reset
+            self._end(None)
 
     def _unwatch(self, sock: _Socket) -> None:
         self._loop.remove_reader(sock.fileno())
@@ -213,10 +218,9 @@ class Connection:
             self._step(client.loop_misc)
 
     def _read(self, client: Client) -> None:
-        """Read what has come; of TLS a part may be decrypted already, which no socket shows."""
+        """Read all that has come, and notice the end behind it."""
         self._step(client.loop_read)
-        sock: object = client.socket()
-        if isinstance(sock, ssl.SSLSocket) and not self.ended.done() and sock.pending():
+        if not self.ended.done() and has_more(client.socket()):
             self._loop.call_soon(self._read, client)
 
     def _step(self, work: Callable[[], MQTTErrorCode]) -> None:
