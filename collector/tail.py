@@ -14,7 +14,7 @@ from core.delivery.frames import Frame
 from core.delivery.messages import Ack, AnyMessage, Data, Head, Inventory, Life, Status, Table, Want
 from core.delivery.payload import decode_payload
 from core.delivery.tables import PointTable
-from core.errors import ConfigError, OutsideError, WireError
+from core.errors import ConfigError, OutsideError, WireError, printable
 from core.runtime.mqtt import MqttSession
 from core.timeline import UTC_ZONE, format_local
 
@@ -92,6 +92,13 @@ def describe(
     readings
         Whether each reading has a line of its own.
     """
+    for line in _described(topic, payload, table, readings=readings):
+        yield printable(line)  # whoever may publish must not speak to this terminal
+
+
+def _described(
+    topic: str, payload: bytes, table: Callable[[str], PointTable | None], *, readings: bool
+) -> Iterator[str]:
     short = topic.removeprefix(f"{topics.ROOT}/")
     try:
         heard = topics.parse(topic)

@@ -15,7 +15,30 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
+
+_CONTROL: Final = {
+    code: f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+    for code in (
+        *range(32),
+        *range(127, 160),
+        *(0x200E, 0x200F, 0x2028, 0x2029),  # marks of direction; ends of lines and paragraphs
+        *range(0x202A, 0x202F),
+        *range(0x2066, 0x206A),
+        *range(0xD800, 0xE000),  # halves of a pair, which no encoding takes
+    )
+}
+
+
+def printable(text: str) -> str:
+    """Return text from elsewhere as a terminal or a log may have it: control characters are shown.
+
+    Examples
+    --------
+    >>> print(printable("one\\ntwo \\x1b[2J 青葉"))
+    one\\x0atwo \\x1b[2J 青葉
+    """
+    return text.translate(_CONTROL)
 
 
 class SeirenError(Exception):
@@ -60,7 +83,7 @@ class SeirenError(Exception):
             ("cause", self.cause),
             ("next", self.next),
         )
-        return "\n".join(f"{label:<6}{text}" for label, text in rows if text)
+        return "\n".join(f"{label:<6}{printable(text)}" for label, text in rows if text)
 
 
 class UsageError(SeirenError):

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final, Literal, TextIO
 
-from core.errors import SeirenError
+from core.errors import SeirenError, printable
 
 LogFormat = Literal["human", "json"]
 FACTS: Final = ("where", "seen", "cause", "next")
@@ -33,7 +33,7 @@ class _Human(logging.Formatter):
         level = _LEVELS.get(record.levelname, record.levelname)
         text = f"{moment:%Y-%m-%d %H:%M:%S} {level:<5} {record.getMessage()}"
         told = (f" | {name} {value}" for name in FACTS if (value := getattr(record, name, "")))
-        text += "".join(told)
+        text = printable(text + "".join(told))
         if record.exc_info:
             text += f"\n{self.formatException(record.exc_info)}"
         return text
