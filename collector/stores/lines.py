@@ -6,6 +6,7 @@ docs/stores.md describes their tags and fields. A row that line protocol cannot 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from math import isfinite
 from typing import cast
 
@@ -16,12 +17,29 @@ _TAG_ESCAPES = str.maketrans({",": r"\,", "=": r"\=", " ": r"\ "})
 _TEXT_ESCAPES = str.maketrans({"\\": r"\\", '"': r"\""})
 
 
+class _Series(dict[str, str]):
+    """Measurement and tags of each point, made once; empty where line protocol cannot express it."""
+
+    def __init__(self, measurement: str, field: str = "") -> None:
+        super().__init__()
+        self._measurement = measurement
+        self._field = field
+        self.has_empty = False
+
+    def __missing__(self, point: str) -> str:
+        start = _series(self._measurement, point)
+        self.has_empty |= not start
+        self[point] = start and start + self._field
+        return self[point]
+
+
 class LineWriter:
     """Writes lines; measurement and tags of each series are made once."""
 
     def __init__(self) -> None:
-        self._readings: dict[str, str] = {}
-        self._energies: dict[str, str] = {}
+        self._readings = _Series("reading", "quality=")
+        self._energies = _Series("energy_interval")
+        self._points = _Series("point")
 
     def lines(self, rows: Rows) -> list[str]:
         """Return one line for each row, in order."""
@@ -30,30 +48,37 @@ class LineWriter:
         if isinstance(rows[0], EnergyRow):
             return [self._energy_line(row) for row in cast(Sequence[EnergyRow], rows)]
         if isinstance(rows[0], PointRow):
-            return [_point_line(row) for row in cast(Sequence[PointRow], rows)]
+            return [self._point_line(row) for row in cast(Sequence[PointRow], rows)]
         return [_delivery_line(row) for row in cast(Sequence[DeliveryRow], rows)]
 
     def _reading_lines(self, rows: Sequence[StoreRow]) -> list[str]:
-        series, lines = self._readings, []
-        for point, time_ms, count, value, quality in rows:
-            start = series.get(point)
-            if start is None:
-                start = series[point] = _series("reading", point)
-            if not start or (value is not None and not isfinite(value)):
-                lines.append("")
-            elif count is None:
-                fields = f"quality={quality}i" if value is None else f"quality={quality}i,value={value!r}"
-                lines.append(f"{start}{fields} {time_ms}")
-            elif type(count) is int and count in _INT64:
-                lines.append(f"{start}quality={quality}i,value={value!r},count={count}i {time_ms}")
-            else:
-                lines.append(f'{start}quality={quality}i,value={value!r},count_text="{count}" {time_ms}')
+        """Return lines of readings, of which there are many; most are good gauges."""
+        series, other = self._readings, self._reading_line
+        lines = [
+            f"{series[point]}{quality}i,value={value!r} {time_ms}"
+            if count is None and value is not None
+            else other(point, time_ms, count, value, quality)
+            for point, time_ms, count, value, quality in rows
+        ]
+        if series.has_empty or not isfinite(sum([row[3] or 0.0 for row in rows])):
+            for at, row in enumerate(rows):
+                if not series[row.point] or not isfinite(row.value or 0.0):
+                    lines[at] = ""
         return lines
 
+    def _reading_line(
+        self, point: str, time_ms: int, count: int | Decimal | None, value: float | None, quality: int
+    ) -> str:
+        fields = f"{self._readings[point]}{quality}i"
+        if value is not None:
+            fields += f",value={value!r}"
+        if count is not None:
+            whole = type(count) is int and count in _INT64
+            fields += f",count={count}i" if whole else f',count_text="{count}"'
+        return f"{fields} {time_ms}"
+
     def _energy_line(self, row: EnergyRow) -> str:
-        start = self._energies.get(row.point)
-        if start is None:
-            start = self._energies[row.point] = _series("energy_interval", row.point)
+        start = self._energies[row.point]
         if not start:
             return ""
         fields = f'origin="{row.origin}",site="{_text(row.site)}",parent="{_text(row.parent)}"'
@@ -61,11 +86,10 @@ class LineWriter:
             fields += f",wh={row.wh}i,unproven_wh={row.unproven_wh or 0}i"
         return f"{start}{fields} {row.time_ms}"
 
-
-def _point_line(row: PointRow) -> str:
-    start = _series("point", row.point)
-    fields = f'factor={row.factor!r},unit="{_text(row.unit)}",site="{_text(row.site)}"'
-    return f"{start}{fields} {row.time_ms}" if start else ""
+    def _point_line(self, row: PointRow) -> str:
+        start = self._points[row.point]
+        fields = f'factor={row.factor!r},unit="{_text(row.unit)}",site="{_text(row.site)}"'
+        return f"{start}{fields} {row.time_ms}" if start else ""
 
 
 def _delivery_line(row: DeliveryRow) -> str:

@@ -24,6 +24,10 @@ def row(number: int) -> StoreRow:
     return StoreRow("M.active_power", number, None, 1.5, 0)
 
 
+def _unzipped(head: bytes, body: bytes) -> bytes:
+    return gzip.decompress(body) if b"Content-Encoding: gzip" in head else body
+
+
 @asynccontextmanager
 async def engine(respond: Respond) -> AsyncIterator[tuple[LineHttp, list[list[str]]]]:
     """An engine that answers as told, and the lines of each request that it got."""
@@ -32,13 +36,12 @@ async def engine(respond: Respond) -> AsyncIterator[tuple[LineHttp, list[list[st
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
-                assert b"Content-Encoding: gzip" in head
                 (length,) = (
                     int(line.split(b":")[1])
                     for line in head.lower().split(b"\r\n")
                     if b"content-length" in line
                 )
-                lines = gzip.decompress(await reader.readexactly(length)).decode().splitlines()
+                lines = _unzipped(head, await reader.readexactly(length)).decode().splitlines()
                 heard.append(lines)
                 status, body, more = respond(lines)
                 writer.write(
@@ -128,6 +131,16 @@ async def test_a_request_that_is_too_large_is_halved() -> None:
         outcome = await http.write([row(i) for i in range(64)])
     assert outcome.accepted == 64
     assert sum(len(lines) for lines in heard if len(lines) <= 10) == 64
+
+
+async def test_what_leaves_the_house_is_zipped() -> None:
+    nowhere = Words("engine", "there", "look", "look there")
+    assert LineHttp("https://influx.example", "/write", {}, nowhere).zips
+    async with engine(lambda _: (204, "", "")) as (http, heard):
+        assert not http.zips
+        http.zips = True
+        assert (await http.write([row(1), row(2)])).accepted == 2
+    assert [len(lines) for lines in heard] == [2]
 
 
 async def test_nobody_there() -> None:
