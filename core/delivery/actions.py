@@ -54,7 +54,7 @@ class SenderSettings:
 
 @dataclass(frozen=True, slots=True)
 class SendFrames:
-    """Send frames of one epoch and point table in one message."""
+    """Send frames of one epoch in one message."""
 
     lane: Lane
     epoch: str

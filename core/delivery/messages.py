@@ -6,100 +6,65 @@ shows each message whole. What is long (data, tables, inventories) travels defla
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from core.delivery.deflate import deflated, inflated
-from core.delivery.frames import BLOCK_FRAMES, ID_PATTERN, NAME_PATTERN, Frame, Lane
-from core.delivery.nesting import MAX_DEPTH, is_too_deep
+from core.delivery.entries import (
+    LOST_REASONS,
+    Block,
+    Ended,
+    Gone,
+    Hex,
+    LaneHead,
+    Name,
+    Natural,
+    Number,
+    Only1,
+    Range,
+    SentFrame,
+    SentFrame1,
+    Text,
+    UpTo2,
+)
+from core.delivery.frames import Frame, Lane
+from core.delivery.nesting import refusal
 from core.delivery.tables import PointRow, PointTable
 from core.errors import WireError
+
+__all__ = [
+    "LOST_REASONS",
+    "MAX_MESSAGE_BYTES",
+    "Ack",
+    "AnyMessage",
+    "Block",
+    "Data",
+    "Data1",
+    "Ended",
+    "Gone",
+    "Head",
+    "Inventory",
+    "LaneHead",
+    "Life",
+    "Message",
+    "Range",
+    "SentFrame",
+    "Status",
+    "Table",
+    "Want",
+    "decode",
+    "encode",
+    "plain",
+]
 
 MAX_MESSAGE_BYTES = 1_000_000
 """Largest message that is looked at, deflated or not [bytes]; nats-server's own bound lies just above."""
 
 MOST_PARTS = 10_000
 """Most parts of one inventory [1]."""
-
-LOST_REASONS = ("damaged", "disk_full", "trimmed", "refused")
-
-Hex = Annotated[str, Field(pattern=ID_PATTERN)]
-Number = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
-Name = Annotated[str, Field(pattern=NAME_PATTERN)]
-Natural = Annotated[int, Field(ge=0, lt=2**53)]
-Positive = Annotated[int, Field(ge=1, lt=2**53)]
-Text = Annotated[str, Field(max_length=200)]
-Only1 = Annotated[int, Field(ge=1, le=1)]
-UpTo2 = Annotated[int, Field(ge=1, le=2)]
-
-
-class SentFrame(NamedTuple):
-    """A frame inside a data message, which names its epoch and table; `at` is the frame's index."""
-
-    at: Natural
-    n: Positive
-    payload: str
-
-
-class Block(NamedTuple):
-    """A run of frames, named by one digest over their ids."""
-
-    epoch: Hex
-    first: Natural
-    frames: Annotated[int, Field(ge=1, le=BLOCK_FRAMES)]
-    readings: Positive
-    digest: Hex
-
-
-class Range(NamedTuple):
-    """A run of places, whatever they hold."""
-
-    epoch: Hex
-    first: Natural
-    frames: Positive
-
-
-class Ended(NamedTuple):
-    """An epoch's entry in the agent's epoch table: where it ends, and what came before it.
-
-    `prev` is None for the first epoch of a spool; `clean` says whether the run before ended in order.
-    """
-
-    epoch: Hex
-    frames: Natural
-    readings: Natural
-    prev: Hex | None
-    prev_frames: Natural
-    prev_readings: Natural
-    clean: bool
-
-
-class Gone(NamedTuple):
-    """A run of frames that no longer exists: why, and a digest over its ids where they were known.
-
-    `reason` is ``freed`` where a ledger held them, else one of `LOST_REASONS`. Times are of its first and
-    last reading [ms since 1970 UTC], None where damage made them unknown.
-    """
-
-    epoch: Hex
-    first: Natural
-    frames: Positive
-    readings: Natural
-    reason: Literal["freed", "damaged", "disk_full", "trimmed", "refused"]
-    digest: Hex | None
-    from_ms: Natural | None
-    to_ms: Natural | None
-
-
-class LaneHead(NamedTuple):
-    """How far a lane goes: its newest epoch, and the readings of all epochs together."""
-
-    epoch: Hex
-    frames: Natural
-    readings: Natural
-    readings_of_all_epochs: Natural
 
 
 class Message(BaseModel):
@@ -110,29 +75,52 @@ class Message(BaseModel):
 
 
 class Data(Message):
-    """Frames of one epoch and one point table.
+    """Frames of one epoch, and the digests of the point tables that they use."""
 
-    In version 1 each group of a payload has a time of the wall clock, and the message is never deflated.
-    """
-
-    v: UpTo2 = 2
+    v: Annotated[int, Field(ge=2, le=2)] = 2
     kind: Literal["data"] = "data"
     epoch: Hex
-    table: Hex
+    tables: Annotated[tuple[Hex, ...], Field(min_length=1)]
     frames: Annotated[tuple[SentFrame, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _has_the_tables(self) -> Data:
+        if max(sent.table for sent in self.frames) >= len(self.tables):
+            raise ValueError("a frame of a table that is not there")
+        return self
 
     def whole(self, agent: str, lane: Lane) -> tuple[Frame, ...]:
         """Return the frames, with the agent and lane that the topic says."""
         return tuple(
-            Frame(agent, lane, self.epoch, sent.at, sent.n, self.table, sent.payload) for sent in self.frames
+            Frame(agent, lane, self.epoch, sent.at, sent.n, self.tables[sent.table], sent.payload)
+            for sent in self.frames
         )
 
     @classmethod
     def of(cls, frames: Iterable[Frame]) -> Data:
-        """Return the message that carries the frames; they share epoch and table."""
+        """Return the message that carries the frames; they share their epoch."""
         frames = tuple(frames)
-        sent = tuple(SentFrame(frame.index, frame.n, frame.payload) for frame in frames)
-        return cls.model_construct(epoch=frames[0].epoch, table=frames[0].table, frames=sent)
+        tables: dict[str, int] = {}
+        sent = tuple(
+            SentFrame(frame.index, frame.n, frame.payload, tables.setdefault(frame.table, len(tables)))
+            for frame in frames
+        )
+        return cls.model_construct(epoch=frames[0].epoch, tables=tuple(tables), frames=sent)
+
+
+class Data1(Message):
+    """Version 1 of `Data`: frames of one table, each group with a time of the wall clock, never deflated."""
+
+    v: Only1 = 1
+    kind: Literal["data"] = "data"
+    epoch: Hex
+    table: Hex
+    frames: Annotated[tuple[SentFrame1, ...], Field(min_length=1)]
+
+    def renewed(self) -> Data:
+        """Return it as the form of today says the same."""
+        frames = tuple(SentFrame(*sent, table=0) for sent in self.frames)
+        return Data.model_construct(v=1, epoch=self.epoch, tables=(self.table,), frames=frames)
 
 
 class Table(Message):
@@ -271,8 +259,8 @@ def plain(data: bytes) -> bytes:
         If it is too large, deflated or inflated, or not whole, or nested too deeply.
     """
     text = inflated(data, MAX_MESSAGE_BYTES)
-    if is_too_deep(text):
-        raise WireError(f"message nested more than {MAX_DEPTH} deep", evidence=repr(text[:80]))
+    if why := refusal(text):
+        raise WireError(f"message {why}", evidence=repr(text[:80]))
     return text
 
 
@@ -288,6 +276,8 @@ def decode(data: bytes) -> Data | Table | Inventory | Ack | Want | Life | Head |
     try:
         message = _ADAPTER.validate_json(text)
     except ValidationError as error:
+        with contextlib.suppress(ValidationError):
+            return Data1.model_validate_json(data).renewed()
         first = error.errors(include_url=False, include_input=False)[0]
         key = ".".join(str(part) for part in first["loc"])
         raise WireError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -174,8 +174,10 @@ class Outbox:
         self._last_inventory_ms = now_ms
         self._inventory_due_ms = now_ms + self._settings.longest_ms
 
-    def choose(self, now_ms: int, most_bytes: int) -> tuple[SendFrames, str, int] | None:
-        """Return the message that goes first, its point table and its size [bytes], if one should go now."""
+    def choose(self, now_ms: int, most_bytes: int) -> tuple[SendFrames, Sequence[str], int] | None:
+        """Return the message that goes first, those of its point tables that the ledger has not been told
+        of, and its size [bytes]; None where none should go now.
+        """
         if self.take_back(now_ms):
             self._timeouts += 1
         tray = next((tray for tray in self._trays.values() if tray.todo), None)
@@ -185,8 +187,9 @@ class Outbox:
         worth_ms = self._worth_ms(most_bytes)
         if not self.has_window or (worth_ms is not None and now_ms < worth_ms):
             return None
-        spans, table, size = tray.shelf.pack(tray.todo, most_bytes, self._settings.message_frames)
-        return SendFrames(self._lane, tray.shelf.epoch, spans), table, size
+        spans, size = tray.shelf.pack(tray.todo, most_bytes, self._settings.message_frames)
+        untold = [table for table in tray.shelf.tables(spans) if table not in self.told_tables]
+        return SendFrames(self._lane, tray.shelf.epoch, spans), untold, size
 
     @property
     def has_window(self) -> bool:

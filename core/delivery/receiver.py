@@ -72,7 +72,7 @@ class _Batch:
                 places = touched.setdefault(stream, Ranges())
                 for sent in arrival.message.frames:
                     places.add(sent.at, sent.at + 1)
-                digests.add(arrival.message.table)
+                digests.update(arrival.message.tables)
         self._keeper.look_up(touched, digests)
 
     def take(self, arrival: Arrival) -> None:
@@ -122,8 +122,7 @@ class _Batch:
         if self._book.is_foreign(site, stream):
             draft.refused += [(frame.id, "epoch of another agent") for frame in frames]
             return
-        if not self._keeper.knows(message.table):
-            draft.need[message.table] = None
+        draft.need.update((table, None) for table in message.tables if not self._keeper.knows(table))
         refused = {frame.id: why for frame in frames if (why := refusal(frame))}
         if refused:
             draft.refused += refused.items()

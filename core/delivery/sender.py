@@ -215,13 +215,7 @@ class Sender:
         return tuple(decided)
 
     def due(self, now_ms: int) -> tuple[Action, ...]:
-        """Return what is decided and what to send now, in this order.
-
-        Parameters
-        ----------
-        now_ms
-            Real time, from any origin [ms].
-        """
+        """Return what is decided and what to send now, in this order; time is real, from any origin [ms]."""
         return (*self.decisions(), *self._messages(now_ms))
 
     def wake_ms(self, now_ms: int) -> int | None:
@@ -283,11 +277,11 @@ class Sender:
                 chosen = peer.outboxes[lane].choose(now_ms, self._pace.most_bytes)
                 if chosen is None:
                     break
-                action, table, size = chosen
-                if table not in peer.outboxes[lane].told_tables:
+                action, untold, size = chosen
+                if untold:
                     for each in peers:
-                        each.outboxes[lane].told_tables.add(table)
-                    yield self._paced(SendTable(lane, table), _TABLE_BYTES, now_ms)
+                        each.outboxes[lane].told_tables.add(untold[0])
+                    yield self._paced(SendTable(lane, untold[0]), _TABLE_BYTES, now_ms)
                     continue
                 for each in peers:
                     each.outboxes[lane].send(action, now_ms)

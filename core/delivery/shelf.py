@@ -85,8 +85,8 @@ class Shelf:
         """Return the size of consecutive frames in a message [bytes]."""
         return sum(self._sizes[first - self._base : end - self._base])
 
-    def pack(self, places: Ranges, most_bytes: int, most_frames: int) -> tuple[tuple[Span, ...], str, int]:
-        """Choose the first of the places for one message: one frame at least, all of one point table.
+    def pack(self, places: Ranges, most_bytes: int, most_frames: int) -> tuple[tuple[Span, ...], int]:
+        """Choose the first of the places for one message, one frame at least; return them and their size.
 
         Parameters
         ----------
@@ -94,27 +94,25 @@ class Shelf:
             Frames on the shelf.
         most_bytes, most_frames
             Bounds of the message [bytes], [1].
-
-        Returns
-        -------
-        tuple
-            The places, the digest of the point table, and the size [bytes].
         """
         spans: list[Span] = []
-        table, size, frames = -1, 0, 0
+        size = frames = 0
         for first, end in places:
             stop = first
-            for at in range(first - self._base, end - self._base):
-                size += self._sizes[at]
-                if frames and (size > most_bytes or frames == most_frames or self._table_of[at] != table):
-                    size -= self._sizes[at]
+            for more in self._sizes[first - self._base : min(end, first + most_frames) - self._base]:
+                if frames and (size + more > most_bytes or frames == most_frames):
                     break
-                table, frames, stop = self._table_of[at], frames + 1, stop + 1
+                size, frames, stop = size + more, frames + 1, stop + 1
             if stop > first:
                 spans.append((first, stop))
             if stop < end:
                 break
-        return tuple(spans), list(self._tables)[table], size
+        return tuple(spans), size
+
+    def tables(self, spans: Sequence[Span]) -> tuple[str, ...]:
+        """Return the digests of the point tables that frames use."""
+        numbers = {number for a, b in spans for number in self._table_of[a - self._base : b - self._base]}
+        return tuple(digest for digest, number in self._tables.items() if number in numbers)
 
     def forget(self, first: int, end: int) -> None:
         """Take places off the shelf that are no longer on disk."""

@@ -14,6 +14,7 @@ from core.delivery.messages import (
     MAX_MESSAGE_BYTES,
     Ack,
     Data,
+    Data1,
     Inventory,
     Message,
     Table,
@@ -52,6 +53,7 @@ def test_every_kind_is_shown_at_the_version_that_is_written() -> None:
     assert {(one["kind"], one["v"]) for one in map(json.loads, NEWEST)} == {
         (kind.model_fields["kind"].default, kind.model_fields["v"].default)
         for kind in Message.__subclasses__()
+        if kind is not Data1
     }
 
 

@@ -29,7 +29,8 @@ from core.delivery.topics import Topic, TopicKind
 from core.errors import WireError
 from tests.unit.core.delivery.world import POINTS
 
-HEX = "a" * 32
+HEX, OTHER = "a" * 32, "b" * 32
+VERSION_1 = '{"v":1,"kind":"data","epoch":"HEX","table":"HEX","frames":[[5,2,"[]"]]}'
 INVENTORY = (
     '{"v":2,"kind":"inventory","number":"0123456789abcdef","process":"HEX","sequence":1,'
     '"epochs":[],"blocks":[],"gone":[]'
@@ -69,9 +70,14 @@ def test_an_ack_comes_back_as_it_was() -> None:
         '{"v":1,"kind":"life","ledger":"a/b","ledger_id":"HEX","life":"HEX","time_ms":1,"alive":true}',
         '{"v":1,"kind":"life","ledger":"hq","ledger_id":"HEX","life":"HEX","time_ms":1,"alive":1}',
         '{"v":1,"kind":"table","digest":"HEX","points":[]}',
-        '{"v":3,"kind":"data","epoch":"HEX","table":"HEX","frames":[[0,1,"[]"]]}',
-        '{"v":0,"kind":"data","epoch":"HEX","table":"HEX","frames":[[0,1,"[]"]]}',
-        '{"v":true,"kind":"data","epoch":"HEX","table":"HEX","frames":[[0,1,"[]"]]}',
+        VERSION_1.replace("1", "0", 1),
+        VERSION_1.replace("1", "2", 1),
+        VERSION_1.replace("1", "true", 1),
+        '{"v":3,"kind":"data","epoch":"HEX","tables":["HEX"],"frames":[[0,1,"[]",0]]}',
+        '{"v":1,"kind":"data","epoch":"HEX","tables":["HEX"],"frames":[[0,1,"[]",0]]}',
+        '{"v":2,"kind":"data","epoch":"HEX","tables":[],"frames":[[0,1,"[]",0]]}',
+        '{"v":2,"kind":"data","epoch":"HEX","tables":["HEX"],"frames":[[0,1,"[]",1]]}',
+        '{"v":2,"kind":"data","epoch":"HEX","tables":["HEX"],"frames":[[0,1,"[]"]]}',
         f'{INVENTORY},"part":1,"parts":1}}',
         f'{INVENTORY},"part":0,"parts":0}}',
         f'{INVENTORY},"part":0,"parts":10001}}',
@@ -112,10 +118,25 @@ def test_what_is_long_travels_deflated_and_what_is_short_as_it_is() -> None:
 
 
 def test_a_message_of_version_1_is_never_deflated() -> None:
-    text = plain(encode(Data.of(FRAMES))).replace(b'"v":2', b'"v":1')
-    assert isinstance(decode(text), Data)
-    with pytest.raises(WireError, match="never deflated"):
-        decode(MARKER + zlib.compress(text, wbits=-15))
+    text = VERSION_1.replace("HEX", HEX).encode()
+    data = decode(text)
+    assert isinstance(data, Data)
+    assert data.whole("aoba-1", Lane.SAMPLES) == (Frame("aoba-1", Lane.SAMPLES, HEX, 5, 2, HEX, "[]"),)
+    for each in (text, f"{INVENTORY}}}".replace("HEX", HEX).replace('"v":2', '"v":1').encode()):
+        decode(each)
+        with pytest.raises(WireError):
+            decode(MARKER + zlib.compress(each, wbits=-15))
+
+
+def test_frames_of_several_tables_travel_together() -> None:
+    frames = [
+        Frame("aoba-1", Lane.SAMPLES, HEX, i, 1, table, "[]") for i, table in enumerate((HEX, OTHER, HEX))
+    ]
+    message = Data.of(frames)
+    assert message.tables == (HEX, OTHER)
+    again = decode(encode(message))
+    assert isinstance(again, Data)
+    assert list(again.whole("aoba-1", Lane.SAMPLES)) == frames
 
 
 @pytest.mark.parametrize(

@@ -206,10 +206,14 @@ def test_a_frame_larger_than_a_message_goes_alone(agent: Agent) -> None:
     assert messages(agent.due()) == [(Lane.REGISTERS, [0]), (Lane.REGISTERS, [1])]
 
 
-def test_frames_of_two_tables_do_not_share_a_message(agent: Agent) -> None:
-    agent.write(Lane.REGISTERS, 0)
-    agent.write(Lane.REGISTERS, 1, table=OTHER_TABLE, size=1000)
-    assert messages(agent.due()) == [(Lane.REGISTERS, [0]), (Lane.REGISTERS, [1])]
+def test_frames_of_several_tables_share_a_message_and_each_table_goes_before_it(agent: Agent) -> None:
+    for at, table in enumerate((TABLE, OTHER_TABLE, TABLE, OTHER_TABLE)):
+        agent.write(Lane.REGISTERS, at, table=table)
+    assert agent.due() == [
+        SendTable(Lane.REGISTERS, TABLE),
+        SendTable(Lane.REGISTERS, OTHER_TABLE),
+        SendFrames(Lane.REGISTERS, EPOCH, ((0, 4),)),
+    ]
 
 
 def test_a_message_waits_to_be_filled_while_another_is_under_way_but_not_for_ever(agent: Agent) -> None:
