@@ -111,13 +111,9 @@ class AppendFile:
     """
 
     def __init__(self, path: Path, *, new: bool = False) -> None:
-        self._descriptor = -1
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | _BINARY | (os.O_EXCL if new else 0)
         self._descriptor = os.open(path, flags, FILE_MODE)
         self.size = os.fstat(self._descriptor).st_size
-
-    def __del__(self) -> None:
-        self.close()
 
     def append(self, data: bytes) -> int:
         """Write at the end; return where it begins. It is durable after `sync_data`.

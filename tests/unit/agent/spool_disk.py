@@ -47,8 +47,15 @@ class Disk:
         spool.listen(self.told.extend, lambda _, epoch, first, end: self.gone.append((epoch, first, end)))
         return spool
 
-    def kill_and_start(self) -> None:
+    def kill(self) -> None:
+        """End the run as the system ends a killed process: descriptors are closed, and nothing else happens."""
+        for segment in self.spool.store._segments.active.values():
+            segment.close()
+        self.spool.store._table.close()
         self.spool._lock.release()
+
+    def kill_and_start(self) -> None:
+        self.kill()
         self.spool = self._open()
 
     async def stop_and_start(self) -> None:

@@ -27,7 +27,7 @@ from tests.unit.agent.spool_disk import AGENT, LANE, POINT, ROW, TABLE, Disk, fl
 def disk(tmp_path: Path) -> Iterable[Disk]:
     disk = Disk(tmp_path / "spool")
     yield disk
-    disk.spool._lock.release()
+    disk.kill()
 
 
 async def test_what_was_added_is_on_disk_after_a_flush_and_after_a_kill(disk: Disk) -> None:
@@ -293,7 +293,7 @@ async def test_whatever_byte_is_flipped_the_rest_is_there_and_the_damage_is_coun
         assert sum(one.n for one in copy.told) + sum(g.readings for g in lost) == 6, at
         assert len(copy.told) == (3 if in_mark else 2)
         assert len(copy.frames()) == len(copy.told)
-        copy.spool._lock.release()
+        copy.kill()
 
 
 async def test_wherever_a_file_ends_what_is_before_is_there_and_the_rest_is_counted(tmp_path: Path) -> None:
@@ -307,7 +307,7 @@ async def test_wherever_a_file_ends_what_is_before_is_there_and_the_rest_is_coun
         os.truncate(tmp_path / "copy" / path.name, size)
         copy = Disk(tmp_path / "copy")
         assert sum(one.n for one in copy.told) + sum(g.readings for g in copy.lost()) == 6
-        copy.spool._lock.release()
+        copy.kill()
 
 
 async def test_a_file_that_is_gone_is_damage(disk: Disk) -> None:

@@ -91,7 +91,7 @@ async def test_any_byte_of_any_file_flipped(cases: int, tmp_path: Path, without_
         assert here <= 1 if path.suffix == ".frames" else here == 0, (seed, path, at, bit)
         assert all(again.spool.store.table(one.table) == TABLE for one in again.told), (seed, path, at, bit)
         lost += here
-        again.spool._lock.release()
+        again.kill()
     assert lost > cases / 5, "most bytes are those of records"
 
 
@@ -114,7 +114,7 @@ async def test_any_file_cut_anywhere_or_gone(cases: int, tmp_path: Path, without
             os.truncate(copy / path, size)
         again = opened(copy)
         damage_is_named(origin, taken, again, (seed, path, size))
-        again.spool._lock.release()
+        again.kill()
 
 
 async def test_damage_of_a_kind_is_told_from_a_torn_append_by_the_mark_behind_it(disk: Disk) -> None:
@@ -140,8 +140,8 @@ async def test_an_append_cut_anywhere_is_no_frame_and_no_loss(tmp_path: Path) ->
         again = Disk(copy)
         assert again.lost() == [], size
         assert len(again.told) == len(again.frames()) and len(again.told) in (2, 3)
-        again.spool._lock.release()
-    disk.spool._lock.release()
+        again.kill()
+    disk.kill()
 
 
 async def test_both_files_of_the_epoch_table_are_kept_aside_when_damaged_and_made_anew(disk: Disk) -> None:
@@ -172,7 +172,7 @@ async def test_damage_in_a_full_file_is_found_when_it_is_read_with_the_id_that_i
     assert gone.digest is not None and written[1].id
     disk.spool.store.free(LANE, written[0].epoch, 0, 4)
     assert path.name in {kept.name for kept in (disk.path / "set-aside").iterdir()}
-    disk.spool._lock.release()
+    disk.kill()
 
 
 async def test_a_spool_of_the_first_release_is_read_and_written_on(tmp_path: Path) -> None:
@@ -199,7 +199,7 @@ async def test_a_spool_of_the_first_release_is_read_and_written_on(tmp_path: Pat
     disk.kill_and_start()
     assert disk.accounted() == disk.taken() == 26 + 6
     assert [(e.prev, e.prev_frames) for e in disk.spool.store.epochs(LANE)][-1] == (second, 6)
-    disk.spool._lock.release()
+    disk.kill()
 
 
 async def test_nobody_else_may_look_into_a_spool(tmp_path: Path) -> None:
@@ -209,7 +209,7 @@ async def test_nobody_else_may_look_into_a_spool(tmp_path: Path) -> None:
         for path in (tmp_path / "spool").rglob("*"):
             path.chmod(0o777 if path.is_dir() else 0o666)
         disk = await whole_spool(tmp_path / "spool")
-        disk.spool._lock.release()
+        disk.kill()
     finally:
         os.umask(before)
     modes = {path: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "spool", *disk.path.rglob("*"))}
@@ -223,7 +223,7 @@ async def test_another_configuration_leaves_the_spool_as_it_is(tmp_path: Path) -
     disk.limits = SpoolLimits(max_bytes=64, keep_registers_days=0, reserve_days=3_660)
     disk.kill_and_start()
     assert {path.name: path.read_bytes() for path in disk.files()} == before
-    disk.spool._lock.release()
+    disk.kill()
 
 
 async def test_a_copy_a_wiped_and_an_older_disk_are_told_by_their_epochs(tmp_path: Path) -> None:
@@ -234,18 +234,18 @@ async def test_a_copy_a_wiped_and_an_older_disk_are_told_by_their_epochs(tmp_pat
     clone, older = copied(disk.path, tmp_path / "clone"), copied(disk.path, tmp_path / "older")
     await disk.write(1)
     for path, frames in ((disk.path, 3), (clone, 2), (older, 2)):
-        disk.spool._lock.release()
+        disk.kill()
         disk = Disk(path)
         await disk.write(1)
         last = disk.spool.store.epochs(LANE)[-1]
         assert (last.prev, last.prev_frames, last.epoch == disk.spool.epoch) == (old, frames, True)
-    disk.spool._lock.release()
+    disk.kill()
     shutil.rmtree(disk.path)
     disk = Disk(disk.path)
     await disk.write(1)
     (only,) = disk.spool.store.epochs(LANE)
     assert only.prev is None and only.epoch != old
-    disk.spool._lock.release()
+    disk.kill()
 
 
 async def test_looking_finds_what_opening_finds(tmp_path: Path) -> None:
@@ -253,11 +253,11 @@ async def test_looking_finds_what_opening_finds(tmp_path: Path) -> None:
     seen = look(disk.path, AGENT)
     assert (seen.frames, seen.damaged_files) == (len(disk.frames()), 0)
     assert seen.bytes == disk.spool.store.bytes_on_disk
-    disk.spool._lock.release()
+    disk.kill()
 
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Disk]:
     disk = Disk(tmp_path / "spool")
     yield disk
-    disk.spool._lock.release()
+    disk.kill()

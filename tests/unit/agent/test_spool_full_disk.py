@@ -92,7 +92,7 @@ async def test_on_a_full_disk_samples_make_way_and_everything_is_named(
     others.unlink()
     await write(disk, 1, Lane.SAMPLES)
     assert disk.accounted() == disk.taken() == 400 * 79
-    disk.spool._lock.release()
+    disk.kill()
 
 
 @pytest.mark.parametrize("refused", [False, True], ids=["foreseen", "refused"])
@@ -114,7 +114,7 @@ async def test_registers_alone_stop_the_agent_lose_nothing_and_go_on_when_there_
     others.unlink()
     await write(disk, 2, Lane.REGISTERS)
     assert disk.accounted() == disk.taken() == 400 * (durable + 2)
-    disk.spool._lock.release()
+    disk.kill()
 
 
 async def test_the_reason_can_be_written_when_the_disk_has_no_byte_for_it(
@@ -137,7 +137,7 @@ async def test_the_reason_can_be_written_when_the_disk_has_no_byte_for_it(
     (small_disk / "others.log").unlink()
     disk.kill_and_start()
     assert (small_disk / "spool" / "ballast").exists()
-    disk.spool._lock.release()
+    disk.kill()
 
 
 async def test_on_a_read_only_disk_nothing_is_counted_or_told(small_disk: Path) -> None:
@@ -151,7 +151,7 @@ async def test_on_a_read_only_disk_nothing_is_counted_or_told(small_disk: Path) 
     remount(small_disk, "rw")
     disk = start(small_disk / "spool")
     assert disk.accounted() == disk.taken() == 800
-    disk.spool._lock.release()
+    disk.kill()
 
 
 @pytest.mark.parametrize("number", [errno.EROFS, errno.EIO])
@@ -172,7 +172,7 @@ async def test_a_disk_that_fails_under_way_ends_the_run_with_what_was_durable(
     assert (len(disk.told), disk.spool.store.heads()[Lane.REGISTERS].frames) == (2, 2)
     disk.kill_and_start()
     assert disk.accounted() == disk.taken() == 800
-    disk.spool._lock.release()
+    disk.kill()
 
 
 @pytest.fixture
@@ -198,7 +198,7 @@ async def test_an_append_that_is_cut_off_by_the_system_leaves_no_trace(
     no_larger_file(1 << 40)
     disk.kill_and_start()
     assert (len(disk.told), disk.lost()) == (2, [])
-    disk.spool._lock.release()
+    disk.kill()
 
 
 def test_a_lock_is_let_go_with_its_holder(tmp_path: Path) -> None:

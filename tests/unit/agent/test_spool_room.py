@@ -53,7 +53,7 @@ class Machine:
         return self.disk
 
     def restart(self, limits: SpoolLimits | None = None) -> Disk:
-        self.disk.spool._lock.release()
+        self.disk.kill()
         return self.start(limits)
 
     async def write(self, frames: int, lane: Lane, *, every_ms: int = 60_000) -> None:
@@ -80,7 +80,7 @@ class Machine:
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
     machine = Machine(tmp_path / "spool", monkeypatch)
     yield machine
-    machine.disk.spool._lock.release()
+    machine.disk.kill()
 
 
 async def test_registers_stay_62_days_after_all_ledgers_hold_them_through_restarts_and_lives(
@@ -302,7 +302,7 @@ async def test_the_reason_of_a_drop_is_durable_before_the_file_is_unlinked(
     killed = Disk(image, segment_bytes=SEGMENT)
     assert killed.spool.store.lost_readings(SAMPLES) == {"disk_full": 2 * READINGS}
     assert killed.accounted() == killed.taken() == 6 * READINGS
-    killed.spool._lock.release()
+    killed.kill()
 
 
 async def test_a_damaged_file_is_not_dropped_but_set_aside(machine: Machine) -> None:
