@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 
 MAX_WAITING_BYTES = 64_000_000
+MAX_WAITING_MESSAGES = 100_000
 MAX_BATCH_BYTES = 2_000_000
 LINGER_S = 0.2
 
@@ -18,8 +19,8 @@ class Inbox:
 
     Parameters
     ----------
-    max_waiting_bytes
-        Payload bytes that may wait; what comes on top is dropped.
+    max_waiting_bytes, max_waiting_messages
+        Payload bytes and messages that may wait; what comes on top is dropped.
     max_batch_bytes
         Payload bytes that one batch may have, unless a single message is larger.
     linger_s
@@ -30,10 +31,12 @@ class Inbox:
         self,
         *,
         max_waiting_bytes: int = MAX_WAITING_BYTES,
+        max_waiting_messages: int = MAX_WAITING_MESSAGES,
         max_batch_bytes: int = MAX_BATCH_BYTES,
         linger_s: float = LINGER_S,
     ) -> None:
         self._max_waiting_bytes = max_waiting_bytes
+        self._max_waiting_messages = max_waiting_messages
         self._max_batch_bytes = max_batch_bytes
         self._linger_s = linger_s
         self._messages: deque[Message] = deque()
@@ -46,7 +49,11 @@ class Inbox:
 
     def put(self, topic: str, payload: bytes) -> bool:
         """Add a message; False where it is dropped, because too much waits or nothing can be taken now."""
-        if self.refuses or self._closed or self._bytes + len(payload) > self._max_waiting_bytes:
+        full = (
+            self._bytes + len(payload) > self._max_waiting_bytes
+            or len(self._messages) >= self._max_waiting_messages
+        )
+        if self.refuses or self._closed or full:
             self.dropped += 1
             return False
         self.taken += 1

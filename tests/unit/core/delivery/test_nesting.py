@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.delivery.nesting import MAX_DEPTH, is_too_deep
+from core.delivery.nesting import MAX_DEPTH, MAX_KEYS, MAX_VALUES, refusal
 
 VALUES: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.text(max_size=8) | st.sampled_from(['"', "\\", '[{"', "]]]"]),
@@ -27,8 +27,8 @@ def depth(value: object) -> int:
 def test_any_json_is_as_deep_as_it_is(value: Any, more: int) -> None:
     for _ in range(more):
         value = [value]
-    assert is_too_deep(json.dumps(value).encode()) is (depth(value) > MAX_DEPTH)
-    assert is_too_deep(json.dumps(value, ensure_ascii=False).encode()) is (depth(value) > MAX_DEPTH)
+    assert bool(refusal(json.dumps(value).encode())) is (depth(value) > MAX_DEPTH)
+    assert bool(refusal(json.dumps(value, ensure_ascii=False).encode())) is (depth(value) > MAX_DEPTH)
 
 
 @pytest.mark.parametrize(
@@ -37,9 +37,17 @@ def test_any_json_is_as_deep_as_it_is(value: Any, more: int) -> None:
     ids=["open", "objects", "mixed", "crossed", "torn", "unended string"],
 )
 def test_what_no_parser_should_see(data: bytes) -> None:
-    assert is_too_deep(data)
+    assert "deep" in refusal(data)
 
 
-@pytest.mark.parametrize("data", [b"", b"hello", b'"' + b"[" * 1000 + b'"', b"[]" * 300_000])
+@pytest.mark.parametrize("data", [b"", b"hello", b'"' + b"[" * 1000 + b'"', b"[]" * 90_000])
 def test_what_is_flat(data: bytes) -> None:
-    assert not is_too_deep(data)
+    assert not refusal(data)
+
+
+def test_what_holds_too_much() -> None:
+    most = b"[" + b",".join([b"0"] * MAX_VALUES) + b"]"
+    assert refusal(most) == ""
+    assert "values" in refusal(b"[0," + most[1:])
+    assert "keys" in refusal(b"{" + b",".join(b'"%d":0' % key for key in range(MAX_KEYS + 1)) + b"}")
+    assert refusal(b'["' + b",[]" * 300_000 + b'"]') == ""
