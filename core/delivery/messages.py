@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Iterable
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, FailFast, Field, TypeAdapter, ValidationError, model_validator
 
 from core.delivery.deflate import deflated, inflated
 from core.delivery.entries import (
@@ -80,8 +80,8 @@ class Data(Message):
     v: Annotated[int, Field(ge=2, le=2)] = 2
     kind: Literal["data"] = "data"
     epoch: Hex
-    tables: Annotated[tuple[Hex, ...], Field(min_length=1)]
-    frames: Annotated[tuple[SentFrame, ...], Field(min_length=1)]
+    tables: Annotated[tuple[Hex, ...], FailFast(), Field(min_length=1)]
+    frames: Annotated[tuple[SentFrame, ...], FailFast(), Field(min_length=1)]
 
     @model_validator(mode="after")
     def _has_the_tables(self) -> Data:
@@ -115,7 +115,7 @@ class Data1(Message):
     kind: Literal["data"] = "data"
     epoch: Hex
     table: Hex
-    frames: Annotated[tuple[SentFrame1, ...], Field(min_length=1)]
+    frames: Annotated[tuple[SentFrame1, ...], FailFast(), Field(min_length=1)]
 
     def renewed(self) -> Data:
         """Return it as the form of today says the same."""
@@ -129,7 +129,7 @@ class Table(Message):
     v: UpTo2 = 2
     kind: Literal["table"] = "table"
     digest: Hex
-    points: tuple[PointRow, ...]
+    points: Annotated[tuple[PointRow, ...], FailFast()]
 
     @model_validator(mode="after")
     def _names_its_contents(self) -> Table:
@@ -168,9 +168,9 @@ class Inventory(Message):
     sequence: Natural
     part: Natural = 0
     parts: Annotated[int, Field(ge=1, le=MOST_PARTS)] = 1
-    epochs: tuple[Ended, ...]
-    blocks: tuple[Block, ...]
-    gone: tuple[Gone, ...]
+    epochs: Annotated[tuple[Ended, ...], FailFast()]
+    blocks: Annotated[tuple[Block, ...], FailFast()]
+    gone: Annotated[tuple[Gone, ...], FailFast()]
 
     @model_validator(mode="after")
     def _is_of_its_version(self) -> Inventory:
@@ -191,11 +191,11 @@ class Ack(Message):
     kind: Literal["ack"] = "ack"
     life: Hex
     lane: Lane
-    ids: tuple[Hex, ...] = ()
-    held: tuple[Block, ...] = ()
+    ids: Annotated[tuple[Hex, ...], FailFast()] = ()
+    held: Annotated[tuple[Block, ...], FailFast()] = ()
     inventory: Number | None = None
-    need: tuple[Hex, ...] = ()
-    refused: tuple[tuple[Hex, Text], ...] = ()
+    need: Annotated[tuple[Hex, ...], FailFast()] = ()
+    refused: Annotated[tuple[tuple[Hex, Text], ...], FailFast()] = ()
 
 
 class Want(Message):
@@ -206,7 +206,7 @@ class Want(Message):
     life: Hex
     lane: Lane
     inventory: Number
-    ranges: tuple[Range, ...]
+    ranges: Annotated[tuple[Range, ...], FailFast()]
 
 
 class Life(Message):
