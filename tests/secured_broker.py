@@ -40,6 +40,10 @@ class SecuredBroker(ServerProcess):
         Who may do what; each gets a certificate, or a password.
     identity
         By what clients show who they are.
+    authority, ca
+        Who signs; or the file of an authority whose clients are the test's own matter.
+    broker_files
+        The broker's certificate and key.
     conf
         Lines to add to Mosquitto's configuration.
     """
@@ -51,6 +55,7 @@ class SecuredBroker(ServerProcess):
         *,
         identity: Literal["certificate", "password"] = "certificate",
         authority: Authority | None = None,
+        ca: Path | None = None,
         broker_files: tuple[Path, Path] | None = None,
         conf: str = "",
     ) -> None:
@@ -60,7 +65,8 @@ class SecuredBroker(ServerProcess):
         (folder / "authority").mkdir(exist_ok=True)
         self.authority = authority or Authority(folder / "authority", "works")
         certificate, key = broker_files or self.authority.signs("localhost", LOOPBACK)
-        for source, name in ((self.authority.file, CA), (certificate, CERTIFICATE), (key, KEY)):
+        self.ca = ca or self.authority.file
+        for source, name in ((self.ca, CA), (certificate, CERTIFICATE), (key, KEY)):
             (folder / name).write_bytes(source.read_bytes())
         (folder / ACL).write_text(acl_text(rules, "a test"), encoding="utf-8")
         text = mosquitto_conf(PurePosixPath(folder), identity=identity, port=port)
@@ -95,7 +101,7 @@ class SecuredBroker(ServerProcess):
 
     def answers(self) -> bool:
         """Return whether the broker takes a TLS connection."""
-        context = ssl.create_default_context(cafile=self.authority.file)
+        context = ssl.create_default_context(cafile=self.ca)
         some = next(iter(self.secrets.values())).files if self.secrets else None
         if some is not None:
             context.load_cert_chain(*some)
