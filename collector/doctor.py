@@ -31,6 +31,7 @@ _KINDS: Final = {
     "refused": "sends frames that cannot be taken",
 }
 _EXITS: Final = {1: "exit 1: at least one fault", 3: "exit 3: the ledger could not be opened"}
+_NOTHING: Final = "nothing: agents keep what they read, and send it later"
 _KEPT: Final = "nothing is lost: agents keep what no ledger has acknowledged, registers for 90 days at least"
 
 
@@ -108,7 +109,7 @@ def _faults(evidence: Evidence) -> Iterator[Finding]:
             what=f"the ledger {evidence.hq.ledger.name} cannot be opened: {fault.what}",
             seen=fault.seen or fault.where,
             do=fault.next,
-            costs=_KEPT,
+            costs=_NOTHING,
             then=f"seiren collector doctor {folder}",
         )
     if evidence.answer == "silent":
@@ -116,7 +117,7 @@ def _faults(evidence: Evidence) -> Iterator[Finding]:
             what="the collector does not answer",
             seen=NOT_TOLD["silent"].format(port=evidence.hq.metrics_port),
             do=f"systemctl status seiren-collector, or start it: seiren collector run {folder}",
-            costs=_KEPT,
+            costs=_NOTHING,
             then=f"seiren collector status {folder}",
         )
     if evidence.live is not None:
@@ -136,15 +137,15 @@ def _of_collector(evidence: Evidence, live: Live) -> Iterator[Finding]:
             what=f"broker {broker.where} not reached since {when(broker.since_ms, now_ms, zone)} "
             f"({duration(now_ms - broker.since_ms)})",
             seen="" if broker.fault is None else broker.fault.seen or broker.fault.what,
-            do="" if broker.fault is None else broker.fault.cause,
-            costs=_KEPT,
+            do="at its machine: systemctl status mosquitto; then the network to it",
+            costs=_NOTHING,
         )
     if live.ledger_fault is not None:
         yield Finding(
             what=f"the ledger takes nothing: {live.ledger_fault.what}",
             seen=live.ledger_fault.seen or live.ledger_fault.where,
             do=live.ledger_fault.next or "look at the database and its disk",
-            costs=_KEPT,
+            costs=_NOTHING,
         )
     if live.store.fault is not None:
         yield Finding(
@@ -261,7 +262,7 @@ def _good(evidence: Evidence) -> Iterator[str]:
         heard = [each for each in live.agents if each.heard_ms is not None]
         fresh = [each for each in heard if evidence.now_ms - (each.heard_ms or 0) < SILENT_MS]
         if fresh:
-            yield f"{len(fresh)} agents"
+            yield f"{len(fresh)} agent{'s' * (len(fresh) != 1)}"
     if evidence.free_bytes >= FEW_BYTES:
         yield f"disk ({size(evidence.free_bytes)} free)"
 
