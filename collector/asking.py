@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import http.client
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from pydantic import ValidationError
 
+from collector import secret_files
 from collector.facts import Facts, Fault, Live, Record
 from collector.ledger import Ledger, open_ledger
 from collector.record import read_record
@@ -17,6 +18,7 @@ from collector.stores import make_store
 from config.hq import HqConfig
 from core.errors import OutsideError
 from core.runtime.endpoint import ask_page
+from core.runtime.findings import Findings
 
 Answer = Literal["told", "silent", "switched_off", "somebody_else"]
 
@@ -37,6 +39,8 @@ class Evidence:
         Whether its collector answers, and what it tells.
     free_bytes, all_bytes
         Of the folder's disk [bytes].
+    secrets
+        What is wrong with certificates, keys and passwords.
     """
 
     folder: str
@@ -50,6 +54,7 @@ class Evidence:
     live: Live | None
     free_bytes: int
     all_bytes: int
+    secrets: Findings = field(default_factory=lambda: Findings((), (), (), ()))
 
 
 def gather(folder: Path, hq: HqConfig, *, now_ms: int) -> Evidence:
@@ -87,6 +92,7 @@ def gather(folder: Path, hq: HqConfig, *, now_ms: int) -> Evidence:
         live=live,
         free_bytes=disk.free,
         all_bytes=disk.total,
+        secrets=secret_files.look(folder, hq, now_ms),
     )
 
 

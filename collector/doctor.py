@@ -52,8 +52,14 @@ class Diagnosis:
 
 def diagnose(evidence: Evidence) -> Diagnosis:
     """Say what is wrong, what soon will be, and what is good."""
-    faults = tuple(_faults(evidence))
-    found = Findings(faults, tuple(_notices(evidence)), tuple(_good(evidence)), tuple(_not_checked(evidence)))
+    secrets = evidence.secrets
+    faults = (*_faults(evidence), *secrets.faults)
+    found = Findings(
+        faults,
+        (*_notices(evidence), *secrets.notices),
+        (*_good(evidence), *secrets.good),
+        tuple(_not_checked(evidence)),
+    )
     verdict, why = _verdict(evidence, bool(faults))
     return Diagnosis(verdict, why, found, evidence.record is not None)
 

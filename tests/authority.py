@@ -25,11 +25,11 @@ DAY = datetime.timedelta(days=1)
 class Authority:
     """A certificate authority that signs what a test needs."""
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path, name: str, *, ends: datetime.datetime = NOW + DAY) -> None:
         self._folder, self._name = folder, name
         self._key = ec.generate_private_key(ec.SECP256R1())
         self.file = folder / f"{name}.pem"
-        certificate = self._sign(self._key, name, [], NOW - DAY, NOW + DAY, is_authority=True)
+        certificate = self._sign(self._key, name, [], NOW - DAY, ends, is_authority=True)
         self.file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
     def signs(
