@@ -11,6 +11,8 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -62,10 +64,13 @@ class PostgresServer(ServerProcess):
         """End the server and all of its processes as a power cut would."""
         if self._process is not None:
             pid = self._process.pid
-            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+            children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
             self._process.kill()
             for child in children:
-                os.kill(int(child), signal.SIGKILL)
+                with suppress(ProcessLookupError):
+                    os.kill(child, signal.SIGKILL)
+            while any(map(_lives, children)):
+                time.sleep(0.01)  # because a server does not start while one of the last is left
         super().kill()
 
     def stop(self) -> None:
@@ -88,6 +93,15 @@ class PostgresServer(ServerProcess):
             connection.execute(f"CREATE DATABASE {name} TEMPLATE {like.rpartition('/')[2]}".encode())
         return f"postgresql://{USER}@{LOOPBACK}:{self.port}/{name}"
 
+    def waits(self, address: str) -> bool:
+        """Tell whether a session of a database waits for what another one holds."""
+        with psycopg.connect(self._conninfo("postgres"), autocommit=True) as connection:
+            found = connection.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND wait_event_type = 'Lock'",
+                [address.rpartition("/")[2]],
+            ).fetchone()
+        return found is not None and found[0] > 0
+
     def end_sessions(self, address: str) -> None:
         """Cut all programs off from a database, as a failing network would."""
         with psycopg.connect(self._conninfo("postgres"), autocommit=True) as connection:
@@ -98,6 +112,15 @@ class PostgresServer(ServerProcess):
 
     def _conninfo(self, database: str) -> str:
         return f"host={LOOPBACK} port={self.port} user={USER} dbname={database}"
+
+
+def _lives(pid: int) -> bool:
+    """Tell whether a process is there that has not ended yet."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state not in "ZX"
 
 
 def _another_user(folder: Path) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from alembic import command
@@ -141,6 +141,10 @@ class Database:
         finally:
             with self._turn:
                 self._claimed = None
+                with suppress(SQLAlchemyError):  # a server that is away has given it up
+                    if self._writer is not None:
+                        with self._writer.begin():
+                            engines.give_up(self._writer, name)
                 self._disconnect()
 
     def _claim(self, connection: Connection, name: str) -> None:

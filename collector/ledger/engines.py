@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -29,6 +30,7 @@ from core.errors import OutsideError
 _SQLITE, _POSTGRES = "sqlite", "postgresql"
 
 BUSY_TIMEOUT_S = 10.0
+CLAIM_WITHIN_S = 2.0
 _DEAD_PEER_S = 60
 
 # A commit is an answer to agents, so it must be durable whatever the server's own settings say. A peer that
@@ -131,8 +133,22 @@ def lock_tables(connection: Connection) -> None:
 
 
 def claim(connection: Connection, collector: str) -> bool:
-    """Take the place of a named collector for as long as this connection lives; False if it is taken."""
-    return bool(connection.scalar(_CLAIM, {"key": _key("collector", collector)}))
+    """Take the place of a named collector for as long as this connection lives; False if it is taken.
+
+    A server needs a moment to see that a collector which was killed is gone.
+    """
+    key = {"key": _key("collector", collector)}
+    until_s = time.monotonic() + CLAIM_WITHIN_S
+    while not connection.scalar(_CLAIM, key):
+        if time.monotonic() > until_s:
+            return False
+        time.sleep(CLAIM_WITHIN_S / 20)
+    return True
+
+
+def give_up(connection: Connection, collector: str) -> None:
+    """Leave the place of a named collector to others."""
+    connection.scalar(_GIVE_UP, {"key": _key("collector", collector)})
 
 
 def add_new(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -159,6 +175,7 @@ def _key(*names: str) -> int:
 
 
 _LOCK = select(func.pg_advisory_xact_lock(bindparam("key")))
+_GIVE_UP = select(func.pg_advisory_unlock(bindparam("key")))
 _CLAIM = select(func.pg_try_advisory_lock(bindparam("key")))
 
 

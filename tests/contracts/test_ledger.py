@@ -4,30 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sqlite3
 import stat
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from collector.door import Door
 from collector.ingest import Ingest
-from collector.ledger import AnotherCollector, Ledger, delivery, projection
+from collector.ledger import AnotherCollector, Ledger, cells, delivery, projection
 from collector.ledger.holdings import LedgerHoldings
+from collector.service import serve
 from collector.stores.sqlite import SqliteStore
+from config.hq import load_hq
 from core.delivery.frames import Frame, block_digest
 from core.delivery.holdings import Answer, Decision
 from core.delivery.messages import Ack, Block, Inventory, Want, encode
 from core.delivery.receiver import decide
 from core.delivery.tables import PointTable
 from core.errors import OutsideError, Unreachable
+from core.metering.cells import cells_of
+from core.metering.readings import Reading
 from tests.parts import POSTGRES, require
 from tests.postgres import PostgresServer
 from tests.unit.collector.material import (
+    AGENT,
     EPOCH,
     LIFE,
     POINT,
@@ -36,6 +43,7 @@ from tests.unit.collector.material import (
     commit,
     contents,
     data,
+    folder_with,
     frame,
     intake,
     minutes,
@@ -46,6 +54,7 @@ from tests.unit.collector.material import (
 Opener = Callable[[Path | str], Ledger]
 
 DATA = Path(__file__).parents[1] / "data"
+PAGE = Path(__file__).parents[2] / "docs/ledger.md"
 
 
 @pytest.fixture
@@ -58,6 +67,12 @@ def address(postgres: PostgresServer) -> str:
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
     """A place for a ledger on each kind of database."""
     return tmp_path if request.param == "sqlite" else request.getfixturevalue("address")
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A place that is taken stays taken in these tests."""
+    monkeypatch.setattr("collector.ledger.engines.CLAIM_WITHIN_S", 0.2)
 
 
 @pytest.fixture
@@ -133,6 +148,19 @@ def test_a_second_collector_is_refused(place: Path | str, opened: Opener) -> Non
         pass
 
 
+async def test_a_collector_whose_place_is_taken_ends(
+    place: Path | str, opened: Opener, tmp_path: Path
+) -> None:
+    folder = folder_with(tmp_path)
+    hq = load_hq(folder)
+    if isinstance(place, str):
+        hq = hq.model_copy(update={"ledger": hq.ledger.model_copy(update={"url": place})})
+    with opened(place).lock_collector("hq"), pytest.raises(AnotherCollector) as ended:
+        await serve(folder, hq)
+    assert ended.value.exit_code == 3
+    assert "PostgreSQL" in ended.value.render()
+
+
 def test_sqlite_has_one_collector_and_postgresql_one_of_each_name(
     tmp_path: Path, address: str, opened: Opener
 ) -> None:
@@ -181,7 +209,7 @@ def test_no_update_of_another_collector_is_lost(address: str, opened: Opener, tm
     batches = {
         agent: [
             (table(), data(frame(i, minutes(first + 8 * i, 3), agent=agent, epoch=agent * 32)))
-            for i in range(20)
+            for i in range(8)
         ]
         for first, agent in enumerate("abcd")
     }
@@ -223,6 +251,48 @@ def test_no_update_of_another_collector_is_lost(address: str, opened: Opener, tm
     with ledger.reading() as connection:
         numbers = connection.exec_driver_sql("SELECT number FROM frames ORDER BY number").scalars().all()
     assert sorted(set(seen)) == [*numbers]  # whoever follows the numbers passes none
+
+
+@contextmanager
+def meanwhile(server: PostgresServer, address: str, work: Callable[[], None]) -> Iterator[None]:
+    """Do something on another connection until it is done, or waits for what this one holds."""
+    thread = threading.Thread(target=work)
+    thread.start()
+    while thread.is_alive() and not server.waits(address):
+        time.sleep(0.01)  # because only asking again tells how far another program is
+    yield
+    thread.join()
+
+
+def test_cells_are_joined_one_after_the_other(postgres: PostgresServer, address: str, opened: Opener) -> None:
+    one, other = opened(address), opened(address)
+    commit(one, table(), data(frame(0, minutes(0, 1))))
+
+    def join(ledger: Ledger, minute: int) -> None:
+        with ledger.writing() as connection:
+            cells.merge(connection, cells_of([Reading(POINT, T0 + minute * 60_000, minute)]))
+
+    with ExitStack() as stack, one.writing() as connection:
+        cells.merge(connection, cells_of([Reading(POINT, T0 + 60_000, 1)]))
+        stack.enter_context(meanwhile(postgres, address, lambda: join(other, 2)))
+    assert [row[0] - T0 for row in one.cells(POINT)[0].readings] == [0, 60_000, 120_000]
+
+
+def test_frames_become_visible_in_the_order_of_their_numbers(
+    postgres: PostgresServer, address: str, opened: Opener
+) -> None:
+    """Else a projection that has seen the second passes the first for ever."""
+    one, other = opened(address), opened(address)
+    commit(one, table())
+    mine = decided(one, data(frame(0, minutes(0, 5))))
+    others = data(frame(0, minutes(60, 5), agent="b", epoch="b" * 32))
+    with ExitStack() as stack, one.writing((AGENT,)) as connection:
+        delivery.write(connection, mine, T0)
+        stack.enter_context(meanwhile(postgres, address, lambda: commit(other, others)))
+        with other.reading() as look:
+            assert projection.stretches_after(look, 0, 100) == (0, ())
+    with other.reading() as look:
+        assert projection.stretches_after(look, 0, 100)[0] == 2
 
 
 @pytest.mark.parametrize("last", ["frame", "table"])
@@ -365,32 +435,50 @@ def refill(ledger: Ledger, frames: Sequence[Frame]) -> int:
 def test_a_restored_backup_is_refilled_by_the_agents(
     request: pytest.FixtureRequest, place: Path | str, opened: Opener, tmp_path: Path
 ) -> None:
-    """The commands are those of docs/ledger.md, while the collector works."""
+    """By the commands of docs/ledger.md; the backup is made while the collector works."""
+    folders = {name: tmp_path / name for name in ("FOLDER", "BACKUP", "ASIDE")}
+    for folder in folders.values():
+        folder.mkdir()
+    words = {name: str(folder) for name, folder in folders.items()}
+    if isinstance(place, str):
+        server: PostgresServer = request.getfixturevalue("postgres")
+        words |= {"DATABASE": place, "RESTORED": server.new_database()}
+        programs: tuple[str, ...] = ("pg_dump", "pg_restore")
+        restored = words["RESTORED"]
+    else:
+        place, programs, restored = folders["FOLDER"], ("sqlite3", "mv", "cp"), words["FOLDER"]
+    backup, *restore = [command_of_page(program, words) for program in programs]
+
     frames = [frame(i, minutes(i, 1)) for i in range(20)]
     ledger = opened(place)
     commit(ledger, table(), *(data(each) for each in frames[:12]))
-    if isinstance(place, Path):
-        copy: Path | str = tmp_path / "copy"
-        (tmp_path / "copy").mkdir()
-        backup = f"VACUUM INTO '{tmp_path}/copy/ledger.sqlite'"
-        subprocess.run(["sqlite3", place / "ledger.sqlite", backup], check=True)
-    else:
-        server: PostgresServer = request.getfixturevalue("postgres")
-        copy, dump = server.new_database(), tmp_path / "ledger.dump"
-        programs = require(POSTGRES).resolve()
-        subprocess.run(
-            [programs.with_name("pg_dump"), "--format=custom", f"--file={dump}", place], check=True
-        )
-        subprocess.run([programs.with_name("pg_restore"), f"--dbname={copy}", dump], check=True)
+    subprocess.run(backup, shell=True, check=True)
     commit(ledger, *(data(each) for each in frames[12:]))
+    whole = contents(ledger)
+    ledger_id = ledger.id
+    ledger.close()
+    for command in restore:
+        subprocess.run(command, shell=True, check=True)
 
-    restored = opened(copy)
-    assert restored.id == ledger.id
-    assert [count.stored for count in restored.counts()] == [12]
-    assert refill(restored, frames) == 8
-    assert contents(restored) == contents(ledger)
-    assert [count.stored for count in restored.counts()] == [20]
-    assert refill(restored, frames) == 0
+    ledger = opened(Path(restored) if isinstance(place, Path) else restored)
+    assert ledger.id == ledger_id
+    assert [count.stored for count in ledger.counts()] == [12]
+    assert refill(ledger, frames) == 8
+    assert contents(ledger) == whole
+    assert [count.stored for count in ledger.counts()] == [20]
+    assert refill(ledger, frames) == 0
+
+
+def command_of_page(program: str, words: dict[str, str]) -> str:
+    """The page's command line that begins with a program, for these places."""
+    line = re.search(rf"^ *({program} .*)$", PAGE.read_text(encoding="utf-8"), re.M)
+    assert line, program
+    command = line[1]
+    for word, place in words.items():
+        command = command.replace(word, place)
+    if program.startswith("pg_"):
+        command = f"{require(POSTGRES).resolve().parent}/{command}"
+    return command
 
 
 # ------------------------------------------------------------------------------------------ earlier forms
