@@ -1,0 +1,102 @@
+"""Real processes through seeded faults: what the meters served is in the ledger, or is named lost.
+
+A failing round is played again by its number: ``-k 'test_round[17]'``, with ``-m slow`` from 6 on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from core.delivery.frames import Lane
+from tests.e2e.faults import rounds
+from tests.e2e.faults.brokers import BROKERS
+from tests.e2e.faults.failpoints import AGENT_STEPS, COLLECTOR_STEPS, WHEN, Failpoint
+from tests.e2e.faults.oracle import Seen
+from tests.e2e.faults.processes import Nursery
+from tests.e2e.faults.rounds import RARE, Round, play, settle
+from tests.e2e.faults.site import AGENT, T0, Site
+
+QUICK, ALL = 6, 60
+CONTROL = (("agent killed",), ("collector killed",), ("broker killed",), ("line torn",))
+SABOTAGES = {AGENT: "a puback frees", "hq": "commits are lost"}
+NATS_EVERY = 6
+"""One round in so many has nats-server as its broker."""
+
+
+def make_site(
+    folder: Path, nursery: Nursery, broker: str = "mosquitto", *, sabotages: dict[str, str] | None = None
+) -> Site:
+    (folder / "broker").mkdir()
+    return Site(folder, nursery, BROKERS[broker](folder / "broker"), sabotages=sabotages)
+
+
+@pytest.mark.parametrize(
+    "seed", [pytest.param(seed, marks=pytest.mark.slow if seed >= QUICK else ()) for seed in range(ALL)]
+)
+async def test_round(seed: int, tmp_path: Path, nursery: Nursery, undisturbed: Seen) -> None:
+    chosen = rounds.plan(seed)
+    broker = "nats" if seed % NATS_EVERY == NATS_EVERY - 1 else "mosquitto"
+    async with make_site(tmp_path, nursery, broker) as site:
+        await play(site, chosen)
+        found = await settle(site, chosen, {"hq": undisturbed})
+        assert found == [], f"{chosen}\n{site.story()}"
+
+
+@pytest.mark.slow
+async def test_killed_at_every_step(tmp_path: Path, nursery: Nursery, undisturbed: Seen) -> None:
+    """Each process dies once before and once after each step that leaves a trace outside it."""
+    async with make_site(tmp_path, nursery) as site:
+        left = {AGENT: steps(AGENT_STEPS) | {("append", "within")}, "hq": steps(COLLECTOR_STEPS)}
+        for name, member in site.members.items():
+            member.failpoints = lives(site, name, left[name])
+        site.run()
+        for step in range(1, 400):
+            await asyncio.gather(site.until(T0 + step * 5_000), asyncio.sleep(0.2))
+            for death in site.deaths:
+                if death.why is not None:
+                    left[death.name].discard((death.why.step, death.why.when))
+            if not any(left.values()):
+                break
+        assert not any(left.values()), f"never reached: {left}\n{site.story()}"
+        await site.disarm()
+        await site.until(site.end_ms)
+        assert await settle(site, Round(0, (), {}), {"hq": undisturbed}) == []
+
+
+def lives(site: Site, name: str, left: set[tuple[str, str]]) -> Iterator[tuple[Failpoint, ...]]:
+    """Yield for each life all steps at which the process has not died yet, at some early occurrence."""
+    while True:
+        died = {(each.why.step, each.why.when) for each in site.deaths if each.name == name and each.why}
+        yield tuple(
+            Failpoint(step, when, 1 if step in RARE else 1 + len(died) % 3) for step, when in left - died
+        )
+
+
+def steps(names: tuple[str, ...]) -> set[tuple[str, str]]:
+    return {(step, when) for step in names for when in WHEN}
+
+
+@pytest.mark.parametrize("who", [AGENT, "hq"])
+async def test_a_broken_rule_is_seen(who: str, tmp_path: Path, nursery: Nursery, undisturbed: Seen) -> None:
+    """The negative controls: an agent that trusts the broker, a collector that answers before it commits."""
+    chosen = Round(0, CONTROL, {})
+    assert chosen.may_be_lost == {lane: set() for lane in Lane}
+    async with make_site(tmp_path, nursery, sabotages={who: SABOTAGES[who]}) as site:
+        await play(site, chosen)
+        try:
+            found = await settle(site, chosen, {"hq": undisturbed}, within_s=6)
+        except AssertionError as error:
+            found = [str(error)]
+        assert found
+
+
+async def test_the_round_of_the_controls_is_good(tmp_path: Path, nursery: Nursery, undisturbed: Seen) -> None:
+    """What the controls show, they show by the broken rule alone."""
+    chosen = Round(0, CONTROL, {})
+    async with make_site(tmp_path, nursery) as site:
+        await play(site, chosen)
+        assert await settle(site, chosen, {"hq": undisturbed}) == []
