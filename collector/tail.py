@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from collector.ledger import Ledger, open_ledger
@@ -12,7 +13,7 @@ from config.hq import HqConfig
 from core.delivery import messages, topics
 from core.delivery.frames import Frame
 from core.delivery.messages import Ack, AnyMessage, Data, Head, Inventory, Life, Status, Table, Want
-from core.delivery.payload import decode_payload
+from core.delivery.payload import TimeUnknown, decode_payload
 from core.delivery.tables import PointTable
 from core.errors import ConfigError, OutsideError, WireError, printable
 from core.runtime.mqtt import MqttSession
@@ -55,6 +56,8 @@ async def follow(
 
     def hear(topic: str, payload: bytes) -> None:
         nonlocal seen
+        if readings:
+            tables.learn(payload)
         for line in describe(topic, payload, tables.get, readings=readings):
             show(line)
         seen += 1
@@ -123,7 +126,10 @@ def _summary(message: AnyMessage) -> str:
             return f"point table {message.digest[:8]}, {len(message.points)} points"
         case Inventory():
             frames = sum(block.frames for block in message.blocks)
-            return f"inventory {message.number}: {frames} frames on disk, {len(message.gone)} ranges gone"
+            part = f", part {message.part + 1} of {message.parts}" if message.parts > 1 else ""
+            return (
+                f"inventory {message.number}{part}: {frames} frames on disk, {len(message.gone)} ranges gone"
+            )
         case Ack():
             held = len(message.ids) + sum(block.frames for block in message.held)
             need = f", needs {len(message.need)} tables" if message.need else ""
@@ -149,6 +155,9 @@ def _readings(frame: Frame, table: PointTable | None) -> Iterator[str]:
         return
     try:
         taken, events = decode_payload(frame, table)
+    except TimeUnknown as error:
+        yield f"    {error.what}"
+        return
     except WireError as error:
         yield f"    {error.what}: {error.evidence}"
         return
@@ -172,6 +181,13 @@ class _Tables:
             self._ledger = open_ledger(folder, hq)
         except OutsideError:
             self._ledger = None
+
+    def learn(self, payload: bytes) -> None:
+        """Keep a point table that passes: the ledger may not have it, or not yet."""
+        with suppress(WireError):
+            message = messages.decode(payload)
+            if isinstance(message, Table):
+                self._known[message.digest] = message.table
 
     def get(self, digest: str) -> PointTable | None:
         """Return a table by its digest."""

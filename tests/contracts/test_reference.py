@@ -11,15 +11,18 @@ from typing import Any
 
 import pytest
 import typer
+from prometheus_client.core import Metric
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from agent.health.metrics import families
+from agent.health import metrics as agent_metrics
+from collector import metrics as collector_metrics
 from config.agent import AgentConfig
 from config.hq import HqConfig
 from config.profile import Profile
 from seiren import app
 from tests.unit.agent.health.material import bad_night
+from tests.unit.collector import scenes
 
 PAGE = Path(__file__).parents[2] / "docs/reference.md"
 
@@ -98,8 +101,15 @@ def test_arguments_and_options(name: str) -> None:
     }
 
 
-def test_each_metric_is_described_as_it_is() -> None:
-    rows = re.findall(r"^\| `(seiren_agent_\w+)` \| (\w+) \| (.*?) ?\|", section("Metrics"), re.M)
+@pytest.mark.parametrize(
+    ("title", "told"),
+    [
+        ("Metrics", agent_metrics.families(bad_night())),
+        ("Metrics of the collector", collector_metrics.families(scenes.facts())),
+    ],
+)
+def test_each_metric_is_described_as_it_is(title: str, told: Iterator[Metric]) -> None:
+    rows = re.findall(r"^\| `(seiren_\w+)` \| (\w+) \| (.*?) ?\|", section(title), re.M)
     described = [(name, kind, set(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows]
     assert described == [
         (
@@ -107,5 +117,5 @@ def test_each_metric_is_described_as_it_is() -> None:
             metric.type,
             {label for sample in metric.samples for label in sample.labels},
         )
-        for metric in families(bad_night())
+        for metric in told
     ]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -238,3 +240,44 @@ def test_what_was_due_on_a_day_on_which_nothing_came_has_a_row(ledger: Ledger, t
     found = read(ledger, tmp_path, T0 + 5 * DAY_MS, "2024-02", by_day=True)
     last = found.of_days[-1]
     assert (last.day, last.count.taken, last.account and last.account.stopped) == ("2024-02-05", 0, 1440)
+
+
+PAGE = Path(__file__).parents[3] / "docs/delivery.md"
+SCREEN = re.compile(r"<!-- count: february -->\n```\n(.*?)```", re.S)
+
+
+def february() -> str:
+    """A SYNTHETIC month with something of everything."""
+    missing = Account(due=222_720, taken=221_760, silent=960, missing={"AOB-CEL-DC": 960})
+    samples = replace(GOOD, lane=Lane.SAMPLES, taken=3_820_411, stored=3_819_699, lost={"disk_full": 712})
+    table = CountTable(
+        "2024-02",
+        (
+            row(replace(GOOD, taken=400_896, stored=400_896)),
+            row(samples),
+            row(replace(GOOD, agent="aoba-2", taken=221_760, stored=221_760), missing),
+            row(replace(GOOD, agent="shiomi-1", taken=44_395, stored=44_395)),
+        ),
+        (),
+        (
+            NamedLoss(
+                "aoba-1", Lane.SAMPLES, "disk_full", 712, T0 + 14_522 * MINUTE_MS, T0 + 14_541 * MINUTE_MS
+            ),
+        ),
+        {"shiomi-1": T0 + 41_620 * MINUTE_MS},
+        TOKYO,
+    )
+    return f"$ seiren count 2024-02\n{count_report(table, Form.TABLE)}\n"
+
+
+if os.environ.get("SEIREN_REWRITE_PAGES"):
+    PAGE.write_text(
+        SCREEN.sub(lambda _: f"<!-- count: february -->\n```\n{february()}```", PAGE.read_text("utf-8")),
+        encoding="utf-8",
+    )
+
+
+def test_the_page_shows_what_is_printed() -> None:
+    (shown_there,) = SCREEN.findall(PAGE.read_text(encoding="utf-8"))
+    assert shown_there == february()
+    assert all(len(line) <= 80 and line.isascii() for line in shown_there.splitlines())

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from collector.tail import describe
-from core.delivery.frames import Lane
+from collector.tail import _Tables, describe
+from config.hq import load_hq
+from core.delivery.frames import Frame, Lane
 from core.delivery.messages import Ack, Head, Inventory, LaneHead, Life, Message, Status, Want, encode
 from tests.unit.collector.material import (
     AGENT,
@@ -15,6 +18,7 @@ from tests.unit.collector.material import (
     T0,
     TABLE,
     data,
+    folder_with,
     frame,
     head,
     table,
@@ -68,3 +72,35 @@ def test_tables_and_garbage() -> None:
     assert "2 points" in next(describe(topic, payload, lambda _: None))
     assert "NOT OF THE PROTOCOL" in next(describe(topic, b"hello", lambda _: None))
     assert "NOT OF THE PROTOCOL" in next(describe("seiren/v1/x", head(1, 1)[1], lambda _: None))
+
+
+def test_a_deflated_message_is_as_readable() -> None:
+    many = [frame(at, [taken(T0 + at, 123)]) for at in range(50)]
+    topic, payload = data(*many)
+    assert payload.startswith(b"\x01"), "fifty frames are shorter deflated"
+    assert len(list(describe(topic, payload, lambda _: TABLE))) == 50
+    bomb = b"\x01" + payload[1:40]
+    (line,) = describe(topic, bomb, lambda _: None)
+    assert "NOT OF THE PROTOCOL" in line and line.isascii()
+
+
+def test_a_part_of_an_inventory_says_which() -> None:
+    part = LISTED.model_copy(update={"part": 1, "parts": 3})
+    (line,) = describe(f"{TOPIC}/registers", encode(part), lambda _: None)
+    assert "part 2 of 3" in line
+
+
+def test_readings_without_a_time_are_said_to_have_none() -> None:
+    payload = f'[["{"b" * 16}",1000,[[0,123]]]]'
+    one = Frame(AGENT, Lane.REGISTERS, EPOCH, 0, 1, TABLE.digest, payload)
+    lines = list(describe(*data(one), lambda _: TABLE, readings=True))
+    assert lines[1] == f"    time unknown: no anchor has come for {'b' * 16}"
+
+
+def test_a_table_that_passes_is_known_from_then_on(tmp_path: Path) -> None:
+    tables = _Tables(tmp_path, load_hq(folder_with(tmp_path)))
+    for payload in (b"hello", head(1, 1)[1]):
+        tables.learn(payload)
+    assert tables.get(TABLE.digest) is None
+    tables.learn(table()[1])
+    assert tables.get(TABLE.digest) == TABLE
