@@ -68,6 +68,11 @@ MOSQUITTO_PASSWD = Part(
     "mosquitto_passwd", lambda: shutil.which("mosquitto_passwd"), "apt-get install mosquitto"
 )
 SYSTEMD_ANALYZE = Part("systemd-analyze", lambda: shutil.which("systemd-analyze"), "apt-get install systemd")
+SYSCALL_NUMBERS = Part(
+    "linux-libc-dev",
+    lambda: next(map(str, Path("/usr/include/x86_64-linux-gnu/asm").glob("unistd_64.h")), None),
+    "apt-get install linux-libc-dev",
+)
 HADOLINT = Part(
     "hadolint",
     lambda: shutil.which("hadolint", path=sysconfig.get_path("scripts")),
