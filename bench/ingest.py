@@ -114,7 +114,10 @@ def batches(load: Load, table: PointTable) -> Iterator[list[Message]]:
         if total >= MAX_BATCH_BYTES:
             yield batch
             batch, total = [], 0
-    yield [*batch, (topic, encode(Data.of(frames)))]
+    if frames:
+        batch.append((topic, encode(Data.of(frames))))
+    if batch:
+        yield batch
 
 
 @dataclass(frozen=True, slots=True)
