@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import cycle
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from collector.ledger import Ledger
 from tests import servers
 from tests.parts import CHROMIUM, MISSING, require
 from tests.postgres import PostgresServer
@@ -81,6 +83,21 @@ def postgres() -> Iterator[PostgresServer]:
         yield server.start()
     finally:
         server.remove()
+
+
+@pytest.fixture(scope="session")
+def postgres_ledgers(postgres: PostgresServer) -> Iterator[Callable[[], str]]:
+    """A function that returns the address of an empty ledger; the second call after it returns the same."""
+    addresses = [postgres.new_database() for _ in range(2)]
+    for address in addresses:
+        Ledger.open(address, create=True).close()
+
+    def emptied(address: str) -> str:
+        postgres.empty(address, keep="alembic_version")
+        return address
+
+    turns = cycle(addresses)
+    yield lambda: emptied(next(turns))
 
 
 @pytest.fixture(scope="session")

@@ -85,13 +85,26 @@ class PostgresServer(ServerProcess):
         self.stop()
         shutil.rmtree(self._folder)
 
-    def new_database(self, like: str = "template1") -> str:
-        """Make a database, empty or like another that nobody uses now, and return its address."""
+    def new_database(self) -> str:
+        """Make an empty database, and return its address."""
         self._databases += 1
         name = f"ledger_{self._databases}"
         with psycopg.connect(self._conninfo("postgres"), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE {like.rpartition('/')[2]}".encode())
+            connection.execute(f"CREATE DATABASE {name}".encode())
         return f"postgresql://{USER}@{LOOPBACK}:{self.port}/{name}"
+
+    def empty(self, address: str, *, keep: str) -> None:
+        """Take all rows from all tables but one, and number anew; that is quicker than a new database."""
+        self.end_sessions(address)
+        with psycopg.connect(address, autocommit=True) as connection:
+            tables = connection.execute(
+                "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+            ).fetchall()
+            numbers = connection.execute("SELECT sequencename FROM pg_sequences").fetchall()
+            commands = ["SET session_replication_role = replica"]  # in any order of the tables
+            commands += [f"DELETE FROM {name}" for (name,) in tables if name != keep]
+            commands += [f"ALTER SEQUENCE {name} RESTART" for (name,) in numbers]
+            connection.execute("; ".join(commands).encode())
 
     def waits(self, address: str) -> bool:
         """Tell whether a session of a database waits for what another one holds."""

@@ -58,9 +58,9 @@ PAGE = Path(__file__).parents[2] / "docs/ledger.md"
 
 
 @pytest.fixture
-def address(postgres: PostgresServer) -> str:
-    """Of an empty PostgreSQL database."""
-    return postgres.new_database()
+def address(postgres_ledgers: Callable[[], str]) -> str:
+    """Of an empty ledger on PostgreSQL."""
+    return postgres_ledgers()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -113,8 +113,8 @@ def test_a_ledger_that_others_could_read_is_closed_to_them(tmp_path: Path) -> No
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-def test_no_error_shows_the_password(postgres: PostgresServer, free_port: Callable[[], int]) -> None:
-    address = postgres.new_database().replace("seiren@", "seiren:sesame@")
+def test_no_error_shows_the_password(address: str, free_port: Callable[[], int]) -> None:
+    address = address.replace("seiren@", "seiren:sesame@")
     ledger = Ledger.open(address, create=True)
     assert "sesame" not in ledger.where
     assert "127.0.0.1" in ledger.where
