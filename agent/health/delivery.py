@@ -6,7 +6,8 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from agent.health.evidence import Evidence, Found
-from agent.health.facts import Facts
+from agent.health.facts import Facts, Fault
+from agent.health.reach import Reach
 from agent.health.safety import full_ms, samples_full_ms
 from core.runtime.findings import Finding
 from core.runtime.words import duration, when
@@ -59,11 +60,18 @@ def check_broker(seen: Evidence, tz: ZoneInfo, found: Found) -> None:
             what=f"broker {facts.broker.where} not reached since {when(since, facts.time_ms, tz)} "
             f"({duration(facts.time_ms - since)})",
             seen="; ".join(evidence),
-            do=_BROKER_DO[reach.reached].format(host=host) + ". The agent resumes by itself",
+            do=_what_to_do(reach, host, told) + ". The agent resumes by itself",
             until=full_text(facts, seen.now_ms, tz),
         )
     )
     found.not_checked += [f"ledger {ledger.name}" for ledger in facts.ledgers]
+
+
+def _what_to_do(reach: Reach, host: str, told: Fault | None) -> str:
+    """Where the port is open, the agent knows better why it is not welcome."""
+    if reach.reached == "open" and told is not None and told.cause and told.next:
+        return f"{told.cause}: {told.next}"
+    return _BROKER_DO[reach.reached].format(host=host)
 
 
 def _ledgers(facts: Facts, tz: ZoneInfo, found: Found) -> None:

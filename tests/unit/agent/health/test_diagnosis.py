@@ -172,6 +172,27 @@ def test_why_the_broker_is_not_reached_decides_what_to_do(reach: Reach, word: st
     assert (reach.seen or "port is open") in fault.seen
 
 
+def test_a_broker_that_does_not_let_us_in_is_told_as_the_agent_was_told() -> None:
+    told = Fault(
+        what="the broker refuses us",
+        seen="Not authorized",
+        cause="it does not know aoba.aoba-1 with this password",
+        next="at the broker: its password file",
+    )
+    down = BROKER_DOWN.model_copy(update={"fault": told})
+    found = diagnose(replace(evidence(facts(broker=down, ledgers=NOBODY)), reach=Reach("open")))
+    assert "does not know aoba.aoba-1 with this password: at the broker" in found.faults[0].do
+    assert "Not authorized" in found.faults[0].seen
+
+
+def test_the_brokers_own_certificate_and_open_secrets_are_spoken_of() -> None:
+    broker = facts().broker.model_copy(update={"certificate_ends_ms": NIGHT_MS + 21 * DAY_MS})
+    found = diagnose(replace(evidence(facts(broker=broker)), exposed=(("/etc/seiren/a.key", "mode 0644"),)))
+    told = [each.what for each in found.notices]
+    assert "the broker's own certificate ends 26 March (21 days)" in told
+    assert "others on this machine can read a secret: /etc/seiren/a.key" in told
+
+
 def test_a_silent_collector_is_told_apart_from_the_network() -> None:
     (fault,) = of(facts(ledgers=NOBODY)).faults
     assert "collector of ledger hq is not heard since 01:12" in fault.what
