@@ -124,46 +124,48 @@ def sizes(lane: Lane, messages: list[list[Frame]]) -> dict[str, float]:
 
 async def full_speed(folder: Path, days: float) -> dict[str, Any]:
     """Return how fast a backlog goes from disk through broker and collector into its ledger."""
-    found: dict[str, Any] = {}
     hours = {Lane.REGISTERS: days * 24, Lane.SAMPLES: min(days * 24, SAMPLES_HOURS)}
-    for lane in Lane:
-        load = Load(lane)
-        spool = Spool(folder / lane, AGENT, now_ms=lambda: T0_MS)
-        await write(spool, load, 0, round(hours[lane] * 60) * MINUTE_MS)
-        readings = spool.store.end(lane)[1]
-        with broker(folder) as port, collector(folder / f"hq-{lane}", port) as ledger:
-            uplink = Uplink(configuration(port), spool)
-            task = asyncio.create_task(uplink.run())
-            await until(lambda: uplink.ledgers()["hq"].alive)
-            began_s, cpu_s = time.monotonic(), time.process_time()
-            await until(lambda: task.done() or not uplink.waiting(lane).frames)
-            took_s, cpu_s = time.monotonic() - began_s, time.process_time() - cpu_s
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-            with sqlite3.connect(f"file:{ledger}?mode=ro", uri=True) as database:
-                (held,) = database.execute("SELECT sum(n) FROM frames").fetchone()
-        await spool.close()
-        assert held == readings, f"{held} of {readings} are in the ledger"
-        a_week = load.readings_per_minute * 7 * 24 * 60
-        found[lane.value] = {
-            "readings": readings,
-            "seconds": round(took_s, 1),
-            "readings_per_s": round(readings / took_s),
-            "agent_cpu_us_per_reading": round(1e6 * cpu_s / readings, 2),
-            "a_weeks_backlog": {
-                "readings": a_week,
-                "seconds": round(took_s * a_week / readings),
-                "reckoned": readings != a_week,
-            },
-        }
-    return found
+    return {lane.value: await drain(folder, Load(lane), round(hours[lane] * 60)) for lane in Lane}
+
+
+async def drain(folder: Path, load: Load, minutes: int) -> dict[str, Any]:
+    """Return how fast the backlog of one lane goes."""
+    lane = load.lane
+    spool = Spool(folder / lane, AGENT, now_ms=lambda: T0_MS)
+    await write(spool, load, 0, minutes * MINUTE_MS)
+    readings = spool.store.end(lane)[1]
+    with broker(folder) as port, collector(folder / f"hq-{lane}", port) as ledger:
+        uplink = Uplink(configuration(port), spool)
+        task = asyncio.create_task(uplink.run())
+        await until(lambda: task.done() or uplink.ledgers()["hq"].alive)
+        began_s, cpu_s = time.monotonic(), time.process_time()
+        await until(lambda: task.done() or not uplink.waiting(lane).frames)
+        took_s, cpu_s = time.monotonic() - began_s, time.process_time() - cpu_s
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        with sqlite3.connect(f"file:{ledger}?mode=ro", uri=True) as database:
+            (held,) = database.execute("SELECT sum(n) FROM frames").fetchone()
+    await spool.close()
+    assert held == readings, f"{held} of {readings} are in the ledger"
+    a_week = load.readings_per_minute * 7 * 24 * 60
+    return {
+        "readings": readings,
+        "seconds": round(took_s, 1),
+        "readings_per_s": round(readings / took_s),
+        "agent_cpu_us_per_reading": round(1e6 * cpu_s / readings, 2),
+        "a_weeks_backlog": {
+            "readings": a_week,
+            "seconds": round(took_s * a_week / readings),
+            "reckoned": readings != a_week,
+        },
+    }
 
 
 async def until(condition: Callable[[], bool]) -> None:
     """Wait until something is so."""
-    while not condition():
-        await asyncio.sleep(0.1)  # noqa: ASYNC110 # a measurement from outside: there is nobody to tell it
+    while not condition():  # noqa: ASYNC110 # a measurement from outside: there is nobody to tell it
+        await asyncio.sleep(0.1)
 
 
 def configuration(port: int) -> AgentConfig:
