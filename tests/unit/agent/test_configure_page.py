@@ -31,5 +31,7 @@ def test_its_mistake_is_told_as_shown(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.chdir(tmp_path)
     wrong = paced.replace("every_s: 5, at_least_every_s: 300", "every_s: 0.04")
     Path("agent.yaml").write_text(HEAD + wrong, encoding="utf-8")
+    for name in re.findall(r"[\w-]+\.(?:pem|crt|key)", HEAD):
+        Path(name).touch(mode=0o600)
     result = CliRunner().invoke(app, ["check", "agent.yaml"])
     assert f"$ seiren agent check agent.yaml\n{result.output}" == SHOWN
