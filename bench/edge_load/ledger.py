@@ -20,7 +20,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from core.delivery import topics
 from core.delivery.frames import Lane
-from core.delivery.messages import Ack, Data, Inventory, Life, decode, encode
+from core.delivery.messages import Ack, Data, Inventory, Life, Range, Want, decode, encode
 
 LEDGER = "hq"
 
@@ -50,6 +50,10 @@ def serve(port: int, site: str, agent: str) -> None:
                 ack = Ack(life=life, lane=lane, ids=tuple(frame.id for frame in frames))
             case Inventory() as inventory:
                 ack = Ack(life=life, lane=lane, inventory=inventory.number)
+                blocks = tuple(Range(block.epoch, block.first, block.frames) for block in inventory.blocks)
+                if blocks:
+                    want = Want(life=life, lane=lane, inventory=inventory.number, ranges=blocks)
+                    client.publish(topics.ack(site, agent, LEDGER), encode(want), qos=1)
             case _:
                 return
         client.publish(topics.ack(site, agent, LEDGER), encode(ack), qos=1)

@@ -48,7 +48,7 @@ class Disk:
         return spool
 
     def kill(self) -> None:
-        """End the run as the system ends a killed process: descriptors are closed, and nothing else happens."""
+        """End the run as a kill ends it: descriptors are closed, and nothing else happens."""
         for segment in self.spool.store._segments.active.values():
             segment.close()
         self.spool.store._table.close()

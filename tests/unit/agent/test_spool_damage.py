@@ -21,6 +21,7 @@ from tests.unit.agent.spool_disk import AGENT, LANE, TABLE, Disk, flip
 
 OLD = Path(__file__).parents[2] / "data/spool-0.1"
 SEGMENT = 400
+SLOW = (pytest.mark.slow, pytest.mark.timeout(1_200))
 KEEP = SpoolLimits(keep_registers_days=62)
 
 
@@ -70,7 +71,7 @@ def without_syncs(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(os, name, lambda _: None)
 
 
-@pytest.mark.parametrize("cases", [130, pytest.param(12_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("cases", [130, pytest.param(4_000, marks=SLOW)])
 async def test_any_byte_of_any_file_flipped(cases: int, tmp_path: Path, without_syncs: None) -> None:
     disk = await whole_spool(tmp_path / "origin")
     origin, taken = {frame.id: frame.n for frame in disk.frames()}, disk.taken()
@@ -95,7 +96,7 @@ async def test_any_byte_of_any_file_flipped(cases: int, tmp_path: Path, without_
     assert lost > cases / 5, "most bytes are those of records"
 
 
-@pytest.mark.parametrize("cases", [60, pytest.param(4_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("cases", [60, pytest.param(1_500, marks=SLOW)])
 async def test_any_file_cut_anywhere_or_gone(cases: int, tmp_path: Path, without_syncs: None) -> None:
     disk = await whole_spool(tmp_path / "origin")
     await disk.spool.close()
