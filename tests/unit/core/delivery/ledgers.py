@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, fields
@@ -20,7 +22,7 @@ from core.delivery.holdings import (
 )
 from core.delivery.messages import Gone
 from core.delivery.payload import TakenReading
-from core.delivery.ranges import Span
+from core.delivery.ranges import Ranges, Span, runs
 from core.delivery.tables import PointTable
 
 
@@ -37,6 +39,7 @@ class MemoryLedger:
     pruned: dict[Stream, tuple[HeldBlock, ...]] = field(default_factory=dict)
     anchors: dict[tuple[str, str], int] = field(default_factory=dict)
     merged: set[TakenReading] = field(default_factory=set)
+    forgotten: set[str] = field(default_factory=set)
 
     def frames(self, stream: Stream, spans: Sequence[Span]) -> Sequence[HeldFrame]:
         chosen = [
@@ -91,7 +94,9 @@ class MemoryLedger:
     def commit(self, decision: Decision) -> None:
         for kept in decision.frames + decision.decoded:
             self.kept[kept.frame.id] = kept
-        self.merged.update(reading for kept in decision.merged for reading in kept.readings)
+        for kept in decision.merged:
+            self.merged.update(kept.readings)
+            self.forgotten.add(kept.frame.id)
         self.known_tables.update((table.digest, table) for table in decision.tables)
         self.anchors.update(((row.agent, row.boot), row.start_ms) for row in decision.anchors)
         self.epoch_rows.update((row.stream, row) for row in decision.epochs)
@@ -112,6 +117,27 @@ class MemoryLedger:
         self.pruned[stream] = tuple(sorted((*self.pruned.get(stream, ()), block)))
         for one in frames:
             self.merged.update(self.kept.pop(one.id).readings)
+            self.forgotten.add(one.id)
+
+    def prune_some(self, chance: random.Random) -> None:
+        """Forget the ids of some frames, as if they were old: whole runs that only a freed range names."""
+        for stream in sorted({kept.frame.stream for kept in self.kept.values()}):
+            frames = self.frames(stream, ((0, 2**53),))
+            places = Counter(frame.at for frame in frames)
+            free = [frame.at for frame in frames if places[frame.at] == 1 and frame.state is FrameState.HELD]
+            lost = Ranges(
+                (gone.first, gone.first + gone.frames)
+                for other, gone in self.gone_rows
+                if other == stream and gone.reason != "freed"
+            )
+            blurred = Ranges((block.first, block.end) for block in self.pruned.get(stream, ()))
+            for first, end in runs(at for at in free if at not in lost and at not in blurred):
+                if chance.random() < 0.5:
+                    self.prune(stream, first, chance.randint(first + 1, end))
+
+    def holds(self, frame: Frame | None) -> bool:
+        """Whether this very frame is kept, or stood in a block that is."""
+        return frame is not None and (frame.id in self.kept or frame.id in self.forgotten)
 
     def readings(self) -> set[TakenReading]:
         return {reading for kept in self.kept.values() for reading in kept.readings} | self.merged

@@ -1,314 +1,389 @@
-"""An agent, a broker and a collector in memory, with every fault that a test can name.
+"""Agents, a broker and collectors in one process, with every fault that a test can name.
 
-The disk is a model: it unlinks a frame as soon as it may, which is harder on the protocol than segments
-are. The sender and the receiver are the real ones. The broker is two bags: a test delivers, repeats,
-reorders or drops what is in them.
+Sender, spool and receiver are the real ones; the disk is a model over real files, the ledger is in memory.
+The broker is bags of messages: a test delivers, repeats, reorders or drops what is in them.
 """
 
 from __future__ import annotations
 
 import random
-from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from core.delivery.actions import Free, GiveUp, SenderSettings, SendFrames, SendHead, SendInventory, SendTable
-from core.delivery.frames import Frame, Lane, Stream
+from agent.spool.limits import SpoolLimits
+from core.delivery.actions import Free
+from core.delivery.frames import Frame, Lane
 from core.delivery.holdings import Answer
-from core.delivery.inventory import Past
-from core.delivery.messages import (
-    Ack,
-    Data,
-    Ended,
-    Gone,
-    Head,
-    Inventory,
-    LaneHead,
-    Life,
-    Message,
-    Table,
-    Want,
-    decode,
-    encode,
-)
-from core.delivery.payload import TakenReading, decode_payload, encode_payload
+from core.delivery.messages import Ack, Block, Data, Head, Inventory, Life, Message, Table, decode, encode
+from core.delivery.payload import TakenReading, decode_payload
 from core.delivery.receiver import Arrival, decide
-from core.delivery.sender import Sender
-from core.delivery.shelf import Written
-from core.delivery.tables import PointRow, PointTable
+from core.errors import WireError
 from tests.unit.core.delivery.ledgers import MemoryLedger
+from tests.unit.core.delivery.machine import AGENT, POINTS, Machine
+from tests.unit.core.delivery.model_disk import ModelDisk
 
-SITE, AGENT, LEDGER = "aoba", "aoba-1", "hq"
-POINTS = PointTable(
-    tuple(
-        PointRow(
-            f"M-{i}.active_energy_import", "active_energy_import", "Wh", "1", "1", None, "primary", "", "", ""
-        )
-        for i in range(2)
-    )
-)
-SETTINGS = SenderSettings(
-    window=3, message_frames=2, timeout_ms=1000, longest_ms=4000, linger_ms=50, head_ms=10, spread_ms=10
-)
+SITE, LEDGER = "aoba", "hq"
+DAY_MS = 86_400_000
 
 
 @dataclass
-class Disk:
-    """Durable frames and the durable epoch table."""
+class Collector:
+    """One collector: its ledger, its present life, and what the broker has for it."""
 
-    frames: dict[Stream, dict[int, Frame]] = field(default_factory=dict)
-    links: dict[str, tuple[str | None, dict[Lane, tuple[int, int]]]] = field(default_factory=dict)
-    ends: dict[Stream, tuple[int, int]] = field(default_factory=dict)
-    gone: dict[Stream, list[Gone]] = field(default_factory=dict)
+    name: str
+    ledger_id: str
+    lives: list[str] = field(default_factory=list)
+    at_end: list[frozenset[str]] = field(default_factory=list)
+    was_always_there: bool = True
+    ledger: MemoryLedger = field(default_factory=MemoryLedger)
+    up: list[tuple[str, Lane | None, bytes]] = field(default_factory=list)
+    backups: list[MemoryLedger] = field(default_factory=list)
 
-    def end(self, epoch: str, lane: Lane) -> tuple[int, int]:
-        return self.ends.get(Stream(AGENT, lane, epoch), (0, 0))
+    @property
+    def life(self) -> str:
+        return self.lives[-1]
 
-    def begin(self, epoch: str) -> None:
-        if epoch not in self.links:
-            prev = next(reversed(self.links), None)
-            ends = {lane: self.end(prev, lane) if prev else (0, 0) for lane in Lane}
-            self.links[epoch] = (prev, ends)
+    def begin(self, life: str) -> None:
+        """Begin another life, and remember what was held in the one before."""
+        self.at_end.append(frozenset(self.ledger.kept.keys() | self.ledger.forgotten))
+        self.lives.append(life)
 
-    def write(self, frame: Frame) -> None:
-        self.begin(frame.epoch)
-        self.frames.setdefault(frame.stream, {})[frame.index] = frame
-        self.ends[frame.stream] = (frame.index + 1, self.end(frame.epoch, frame.lane)[1] + frame.n)
+    def lives_after(self, life: str) -> list[str]:
+        return self.lives[self.lives.index(life) + 1 :]
 
-    def remove(self, stream: Stream, at: int, reason: str = "freed") -> Frame:
-        frame = self.frames[stream].pop(at)
-        fields = (stream.epoch, at, 1, frame.n, reason, None, None, None)
-        self.gone.setdefault(stream, []).append(Gone._make(fields))
-        return frame
-
-    def entries(self, lane: Lane) -> tuple[Ended, ...]:
-        return tuple(
-            Ended(epoch, *self.end(epoch, lane), prev, *ends[lane], False)
-            for epoch, (prev, ends) in self.links.items()
-        )
+    def held_in(self, life: str, frame: Frame | None) -> bool:
+        """Whether this very frame was committed in a life, or before it."""
+        if life == self.life:
+            return self.ledger.holds(frame)
+        return frame is not None and frame.id in self.at_end[self.lives.index(life) + 1]
 
 
 class World:
-    """One agent and one ledger; the switches that subclasses throw are faults of the program."""
+    """Machines of one agent, and one or two required ledgers.
 
-    frees_when_sent = False
+    Attributes
+    ----------
+    frames
+        Every frame that was ever on a disk, by id.
+    promised
+        Ids of those that were flushed: these must not be lost without a name.
+    excused
+        Ids of those on a disk that is gone for good: nobody can name them.
+    broken
+        What must never happen and has.
+    """
+
     acks_before_commit = False
-    counts_before_sync = False
-    sender_class = Sender
+    frees_when_sent = False
+    will_on_head = False
+    machine_class = Machine
+    disk_class = ModelDisk
 
-    def __init__(self, seed: int = 0) -> None:
-        self._random = random.Random(seed)
+    def __init__(self, folder: Path, seed: int = 0, *, ledgers: int = 1) -> None:
+        self.chance = random.Random(seed)
         self.now_ms = 0
-        self.disk = Disk()
-        self.ledger = MemoryLedger()
-        self.backups: list[MemoryLedger] = []
-        self.up: list[tuple[Lane | None, bytes]] = []
-        self.down: list[bytes] = []
-        self.taken: set[TakenReading] = set()
-        self.freed_without_holder: list[Frame] = []
-        self.lost_by_restoring: set[TakenReading] = set()
-        self._unsynced: list[Frame] = []
+        self.days = 0
+        self.limits = SpoolLimits()
+        self.ledgers = ("hq", "hq-east")[:ledgers]
+        self.disk = self.disk_class(folder, self.chance)
+        self.frames: dict[str, Frame] = {}
+        self.promised: set[str] = set()
+        self.excused: set[str] = set()
+        self.broken: list[str] = []
+        self.flipped = self.torn = False
+        self.retained: bytes | None = None
+        self._at_connection: bytes | None = None
         self._ticks = 0
-        self.start_agent()
-        self.new_life()
+        self.down: list[tuple[str, bytes]] = []
+        self.collectors = [Collector(name, self.draw(32)) for name in self.ledgers]
+        with self.disk.in_force():
+            self.machines = [self.machine_class(self, self.disk, self.disk.root / "0")]
+            self.machines[0].start()
+            for collector in self.collectors:
+                self.new_life(collector)
 
-    def start_agent(self) -> None:
-        """Kill the agent where it runs, and start it: what was not synced is gone."""
-        self._unsynced = []
-        self.epoch = self._hex(32)
-        self.sender = self.sender_class(
-            [LEDGER],
-            trusted={LEDGER: ["0" * 32]},
-            past=self._past,
-            draw=lambda: self._hex(16),
-            jitter=self._random.random,
-            settings=SETTINGS,
-        )
-        self.heard_current_life = False
-        backlog = [self._written(frame) for frames in self.disk.frames.values() for frame in frames.values()]
-        self.sender.on_written(backlog, self.now_ms)
-        self.sender.on_connected(self.now_ms)
+    # what a machine asks of its surroundings
 
-    def new_life(self) -> None:
-        """Start the collector anew: what waited for it in memory is gone."""
-        self.life = self._hex(32)
-        self.heard_current_life = False
-        self.say_life()
+    def wall_ms(self) -> int:
+        return 1_767_225_600_000 + self.now_ms + self.days * DAY_MS
 
-    def say_life(self) -> None:
-        message = Life(ledger=LEDGER, ledger_id="0" * 32, life=self.life, time_ms=0, alive=True)
-        self.down.append(encode(message))
+    def draw(self, digits: int) -> str:
+        return f"{self.chance.getrandbits(digits * 4):0{digits}x}"
 
-    def restore(self, backup: MemoryLedger) -> None:
-        """Put an older ledger in the place of the present one."""
-        for frame_id in self.ledger.kept.keys() - backup.kept.keys():
-            self.lost_by_restoring.update(decode_payload(self.ledger.kept[frame_id].frame, POINTS)[0])
-        self.ledger = backup.backup()
-        self.new_life()
+    def jitter(self) -> float:
+        return self.chance.random()
 
-    def take(self, lane: Lane, n: int) -> None:
-        """Take readings, and cut a frame that is not synced yet."""
+    def durable(self, machine: Machine, frames: Sequence[Frame], *, flushed: bool) -> None:
+        for frame in frames:
+            self.frames[frame.id] = frame
+            if flushed:
+                self.promised.add(frame.id)
+
+    def freed(self, machine: Machine, free: Free) -> None:
+        """See that each ledger on whose word frames go holds them, in a life that is not known to be over."""
+        for name in self.ledgers:
+            life = machine.sender.followed_life(name) or ""
+            speaker = next((one for one in self.collectors if life in one.lives), None)
+            if speaker is None or machine.heard[name].intersection(speaker.lives_after(life)):
+                self.broken.append(f"freed on no word of {name}: {free.lane} {free.epoch} {free.first}")
+                continue
+            for at in range(free.first, free.end):
+                frame_id = machine.ids.get((free.lane, free.epoch, at), "")
+                if not speaker.held_in(life, self.frames.get(frame_id)):
+                    self.broken.append(f"freed though {name} lacks it: {free.lane} {free.epoch} {at}")
+
+    def publish(self, machine: Machine, lane: Lane | None, message: Message) -> None:
+        data = encode(message)
+        if lane is None:
+            self.retained = data
+        for collector in self.collectors:
+            collector.up.append((AGENT, lane, data))
+        if self.frees_when_sent and isinstance(message, Data) and lane is not None:
+            for sent in message.frames:
+                free = Free(lane, message.epoch, sent.at, sent.at + 1)
+                self.freed(machine, free)
+                machine.spool.store.free(lane, message.epoch, sent.at, sent.at + 1)
+
+    # work
+
+    @property
+    def machine(self) -> Machine:
+        """The machine that was there first."""
+        return self.machines[0]
+
+    def take(self, lane: Lane, n: int, machine: Machine | None = None, *, poison: bool = False) -> None:
+        """Take readings for a frame that is not durable yet."""
         readings = []
         for _ in range(n):
             self._ticks += 1
             readings.append(TakenReading(POINTS.rows[self._ticks % 2].point, self._ticks, self._ticks))
-        at = self.disk.end(self.epoch, lane)[0] + sum(frame.lane is lane for frame in self._unsynced)
-        payload = encode_payload(readings, POINTS)
-        frame = Frame(AGENT, lane, self.epoch, at, n, POINTS.digest, payload)
-        self._unsynced.append(frame)
-        if self.counts_before_sync:
-            self.sender.on_written([self._written(frame)], self.now_ms)
-
-    def sync(self) -> None:
-        """Make what was taken durable."""
-        for frame in self._unsynced:
-            self.disk.write(frame)
-            self.taken.update(decode_payload(frame, POINTS)[0])
-            if not self.counts_before_sync:
-                self.sender.on_written([self._written(frame)], self.now_ms)
-        self._unsynced = []
+        (machine or self.machine).take(lane, readings, poison=poison)
 
     def pass_time(self, ms: int) -> None:
-        """Let time pass, and the agent do what is due."""
+        """Let time pass, and the machines do what is due."""
         self.now_ms += ms
-        for action in self.sender.due(self.now_ms):
-            if isinstance(action, SendFrames | SendTable | SendInventory | SendHead):
-                self.sender.on_passed(action, 0, self.now_ms)
-            match action:
-                case SendFrames(lane, epoch, spans):
-                    self._send_frames(
-                        Stream(AGENT, lane, epoch), [at for a, b in spans for at in range(a, b)]
-                    )
-                case SendTable(lane, _):
-                    self._send(lane, Table(digest=POINTS.digest, points=POINTS.rows))
-                case SendInventory(lane, number, sequence, part, parts, blocks, epochs, gone):
-                    inventory = Inventory(
-                        number=number,
-                        process=self.epoch,
-                        sequence=sequence,
-                        part=part,
-                        parts=parts,
-                        epochs=epochs,
-                        blocks=blocks,
-                        gone=gone,
-                    )
-                    self._send(lane, inventory)
-                case SendHead():
-                    self._send(None, Head(lanes=self._heads()))
-                case Free(lane, epoch, first, end):
-                    for at in range(first, end):
-                        self._free(Stream(AGENT, lane, epoch), at)
-                case GiveUp(lane, epoch, at):
-                    self.disk.remove(Stream(AGENT, lane, epoch), at, "refused")
-                    self.sender.on_gone(lane, epoch, at, at + 1)
+        for machine in self.machines:
+            machine.work()
 
-    def collect(self, which: list[int], *, crash_before_commit: bool = False) -> None:
-        """Let the collector take messages in one transaction, or die just before it commits."""
-        batch = [self.up[i] for i in which]
-        self.up = [message for i, message in enumerate(self.up) if i not in which]
+    def collect(
+        self, collector: Collector, which: Sequence[int], *, crash_before_commit: bool = False
+    ) -> None:
+        """Let a collector take messages in one transaction, or die just before it commits."""
+        batch = [collector.up[i] for i in which]
+        collector.up = [message for i, message in enumerate(collector.up) if i not in which]
         arrivals = []
-        for lane, data in batch:
-            message = decode(data)
+        for agent, lane, data in batch:
+            try:
+                message = decode(data)
+            except WireError:
+                continue  # quarantined as bytes
             assert isinstance(message, Data | Table | Inventory | Head)
-            arrivals.append(Arrival(SITE, AGENT, lane, message))
-        decision = decide(arrivals, self.ledger, self.life)
+            arrivals.append(Arrival(SITE, agent, lane, message))
+        decision = decide(arrivals, collector.ledger, collector.life)
         if self.acks_before_commit:
-            self._answer(decision.answers)
+            self._answer(collector, decision.answers)
         if crash_before_commit:
-            self.new_life()
+            self.new_life(collector)
             return
-        self.ledger.commit(decision)
+        collector.ledger.commit(decision)
         if not self.acks_before_commit:
-            self._answer(decision.answers)
+            self._answer(collector, decision.answers)
 
     def hear(self, i: int) -> None:
-        """Let the agent hear a message."""
-        message = decode(self.down.pop(i))
-        match message:
-            case Life():
-                self.heard_current_life |= message.life == self.life
-                self.sender.on_life(message, self.now_ms)
-            case Ack():
-                self.sender.on_ack(LEDGER, message)
-            case Want():
-                self.sender.on_want(LEDGER, message)
-        self.pass_time(0)
+        """Let the machines hear a message."""
+        name, data = self.down.pop(i)
+        for machine in tuple(self.machines):
+            machine.hear(name, data)
 
-    def all_goes_well(self) -> None:
+    def go_on(self) -> None:
+        """Let everybody work a little, in an order that chance makes."""
+        chance = self.chance
+        for machine in self.machines:
+            for _ in range(chance.randint(0, 2)):
+                lane = chance.choice(list(Lane))
+                self.take(lane, chance.randint(1, 3), machine)
+                if chance.random() < 0.8:
+                    machine.flush()
+        if chance.random() < 0.4:
+            self.all_goes_well()
+            return
+        self.pass_time(chance.choice((20, 60, 300)))
+        for collector in self.collectors:
+            self.collect(collector, [i for i in range(len(collector.up)) if chance.random() < 0.7])
+        for _ in range(chance.randint(0, len(self.down))):
+            self.hear(chance.randrange(len(self.down)))
+
+    def all_goes_well(self, ms: int = 60) -> None:
         """Let everything that is said be heard, for a while."""
         for _ in range(3):
-            self.pass_time(60)
-            self.collect(list(range(len(self.up))))
-            for _ in range(len(self.down)):
+            self.pass_time(ms)
+            for collector in self.collectors:
+                self.collect(collector, range(len(collector.up)))
+            while self.down:
                 self.hear(0)
+
+    # faults
+
+    def new_life(self, collector: Collector, ledger: MemoryLedger | None = None) -> None:
+        """Start a collector anew, on another ledger or its own; what the broker retains comes again."""
+        collector.begin(self.draw(32))
+        collector.ledger = ledger or collector.ledger
+        if self.retained is not None:
+            collector.up.append((AGENT, None, self.retained))
+        self.say_life(collector)
+
+    def say_life(self, collector: Collector) -> None:
+        message = Life(
+            ledger=collector.name,
+            ledger_id=collector.ledger_id,
+            life=collector.life,
+            time_ms=self.wall_ms(),
+            alive=True,
+        )
+        self.down.append((collector.name, encode(message)))
+
+    def restore(self, collector: Collector, backup: MemoryLedger) -> None:
+        """Put an older ledger in the place of the present one."""
+        collector.was_always_there = False
+        self.new_life(collector, backup.backup())
+
+    def copy_ledger(self, collector: Collector, backup: MemoryLedger) -> None:
+        """Start an older copy of a ledger beside it, under the same name and id."""
+        collector.was_always_there = False
+        twin = Collector(collector.name, collector.ledger_id, ledger=backup.backup())
+        self.collectors.append(twin)
+        self.new_life(twin)
+
+    def replace_ledger(self, collector: Collector) -> None:
+        """Put an empty ledger of another id in the place of a ledger."""
+        collector.ledger_id, collector.was_always_there = self.draw(32), False
+        self.new_life(collector, MemoryLedger())
+
+    def lose_connection(self) -> None:
+        """Let the broker lose all connections, and be reached again."""
+        if self.will_on_head and self._at_connection is not None:
+            self.retained = self._at_connection
+            for collector in self.collectors:
+                collector.up.append((AGENT, None, self.retained))
+        self._at_connection = self.retained
+        for machine in self.machines:
+            machine.connect()
+        for collector in self.collectors:
+            self.say_life(collector)
+
+    def forge(self) -> None:
+        """Let somebody who cannot listen publish acks: of a life that he knows or of frames that he knows."""
+        name = self.chance.choice(self.ledgers)
+        lives = [one.life for one in self.collectors if one.name == name]
+        frames = list(self.frames.values())
+        if frames and self.chance.random() < 0.5:
+            frame = self.chance.choice(frames)
+            forged = Ack(life=self.draw(32), lane=frame.lane, ids=(frame.id,), inventory=self.draw(16))
+        else:
+            epoch = self.machine.epoch
+            block = Block(epoch, 0, self.chance.randint(1, 4), 9, self.draw(32))
+            lane = self.chance.choice(list(Lane))
+            forged = Ack(life=lives[0], lane=lane, ids=(self.draw(32),), held=(block,))
+        self.down.append((name, encode(forged)))
+
+    def steal(self) -> None:
+        """Let another agent send a frame of an epoch that collectors know as ours."""
+        if not self.frames:
+            return
+        frame = self.chance.choice(list(self.frames.values()))
+        other = Frame("thief", frame.lane, frame.epoch, frame.index, 1, frame.table, "[]")
+        for collector in self.collectors:
+            if collector.ledger.owner(frame.epoch) == (SITE, AGENT):
+                collector.up.append(("thief", frame.lane, encode(Data.of([other]))))
+                self.collect(collector, (len(collector.up) - 1,))
+
+    def litter(self) -> None:
+        """Let somebody publish what no version of the protocol is."""
+        garbage = self.chance.choice((b"\x01\xff", b"[" * 500, b'{"v":9,"kind":"data"}', b""))
+        for collector in self.collectors:
+            collector.up.append((AGENT, Lane.REGISTERS, garbage))
+
+    def flip(self, machine: Machine) -> None:
+        """Flip bits of a byte on a machine's disk; where there are two copies, not of both."""
+        if machine.is_whole:
+            machine.is_whole = False
+            self.flipped |= bool(self.disk.flip(machine.folder))
+
+    def clone(self) -> None:
+        """Start a second machine on a copy of the first one's disk."""
+        second = self.machine_class(self, self.disk, self.disk.root / str(len(self.machines)))
+        self.disk.copy(self.machine.folder, second.folder)
+        second.start()
+        self.machines.append(second)
+
+    def image_disk(self) -> Path:
+        """Keep a copy of the first machine's disk as it is now."""
+        image = self.disk.root.parent / "images" / self.draw(8)
+        self.disk.copy(self.machine.folder, image)
+        return image
+
+    def restore_disk(self, image: Path | None) -> None:
+        """Start the first machine anew on an older image of its disk, or on an empty one."""
+        self.tear()
+        self.machine.kill()
+        self.disk.copy(image or self.disk.root / "nothing", self.machine.folder)
+        self.machine.start()
+
+    def tear(self) -> None:
+        """Take note that a disk is gone, or older than it was: what only it had or knew is excused."""
+        self.torn = True
+        self.excused |= self.frames.keys()
+
+    # the end
 
     def drain(self) -> None:
-        """End all faults, and let the two go on until nothing is left to do."""
-        self.sync()
-        self.up, self.down = [], []
-        self.sender.on_disconnected()
-        self.sender.on_connected(self.now_ms)
-        self.new_life()
-        for _ in range(400):
+        """End all faults, and let all go on until nothing is left to do."""
+        self.disk.steps_left, self.disk.capacity, self.disk.fails = None, None, False
+        self.limits = SpoolLimits()
+        names = set[str]()
+        for collector in tuple(self.collectors):
+            if collector.name in names:
+                self.collectors.remove(collector)
+            names.add(collector.name)
+        for machine in self.machines:
+            machine.flush()
+            if not machine.runs or self.flipped:
+                machine.kill()
+                machine.start()
+                assert machine.runs
+            machine.connect()
+            for collector in self.collectors:
+                machine.trust(collector.name, collector.ledger_id)
+        self.down = []
+        for collector in self.collectors:
+            collector.up = []
+            self.new_life(collector)
+        self._go_on(400)
+        for collector in self.collectors:
+            self.new_life(collector)  # the last inventory tells what became of everything
+        self._go_on(30)
+
+    def _go_on(self, rounds: int) -> None:
+        for _ in range(rounds):
             self.pass_time(200)
-            self.collect(list(range(len(self.up))))
+            for collector in self.collectors:
+                self.collect(collector, range(len(collector.up)))
             while self.down:
                 self.hear(0)
-            if not self.sender.unheld and not self.up:
+            waits = any(machine.sender.unheld for machine in self.machines)
+            if not waits and rounds > 30 and not any(one.up for one in self.collectors):
                 break
-        self.new_life()  # the last inventory tells what became of everything
-        for _ in range(20):
-            self.pass_time(200)
-            self.collect(list(range(len(self.up))))
-            while self.down:
-                self.hear(0)
 
-    @property
-    def left_on_disk(self) -> int:
-        return sum(map(len, self.disk.frames.values()))
+    def _answer(self, collector: Collector, answers: tuple[Answer, ...]) -> None:
+        for answer in answers:
+            if answer.agent == AGENT:
+                self.down.append((collector.name, encode(answer.message)))
 
-    def _send_frames(self, stream: Stream, indexes: list[int]) -> None:
-        pool = {frame.index: frame for frame in self._unsynced if frame.stream == stream}
-        pool.update(self.disk.frames.get(stream, {}))
-        self._send(stream.lane, Data.of([pool[at] for at in indexes]))
-        if self.frees_when_sent:
-            for at in indexes:
-                self._free(stream, at)
 
-    def _free(self, stream: Stream, at: int) -> None:
-        if at not in self.disk.frames.get(stream, {}):
-            return
-        frame = self.disk.remove(stream, at)
-        self.sender.on_gone(stream.lane, stream.epoch, at, at + 1)
-        if self.heard_current_life and frame.id not in self.ledger.kept:
-            self.freed_without_holder.append(frame)
-
-    def _past(self, lane: Lane) -> Past:
-        gone = [one for stream, many in self.disk.gone.items() if stream.lane is lane for one in many]
-        return Past(self.disk.entries(lane), tuple(gone))
-
-    def _answer(self, answers: tuple[Answer, ...]) -> None:
-        self.down += [encode(answer.message) for answer in answers]
-
-    def _send(self, lane: Lane | None, message: Message) -> None:
-        self.up.append((lane, encode(message)))
-
-    def _heads(self) -> dict[Lane, LaneHead]:
-        heads: dict[Lane, LaneHead] = {}
-        totals: Counter[Lane] = Counter()
-        ends = dict(self.disk.ends)
-        for frame in self._unsynced if self.counts_before_sync else ():
-            frames, readings = ends.get(frame.stream, (0, 0))
-            ends[frame.stream] = (frames + 1, readings + frame.n)
-        for stream, (frames, readings) in ends.items():
-            totals[stream.lane] += readings
-            heads[stream.lane] = LaneHead(stream.epoch, frames, readings, totals[stream.lane])
-        return heads
-
-    def _hex(self, digits: int) -> str:
-        return f"{self._random.getrandbits(digits * 4):0{digits}x}"
-
-    @staticmethod
-    def _written(frame: Frame) -> Written:
-        return Written(
-            frame.lane, frame.epoch, frame.index, frame.n, frame.id, frame.table, len(frame.payload)
-        )
+def readings_of(frame: Frame) -> set[TakenReading]:
+    """The readings in a frame; none where it is poisoned."""
+    try:
+        return set(decode_payload(frame, POINTS)[0])
+    except WireError:
+        return set()
