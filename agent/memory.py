@@ -76,6 +76,7 @@ class Memory:
         try:
             devices = self._devices | ({_BOOT: self.waits_for_boot} if self.waits_for_boot else {})
             devices |= {_POLLED: self.polled} if self.polled else {}
+            fresh.touch(mode=0o600)
             fresh.write_text(json.dumps(devices, separators=(",", ":")), encoding="utf-8")
             fresh.replace(self._path)
         except OSError as error:

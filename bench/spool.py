@@ -24,48 +24,33 @@ import os
 import platform
 import random
 import secrets
-import sqlite3
-import struct
 import subprocess
 import sys
 import tempfile
 import time
 import tracemalloc
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from unittest.mock import patch
 
-from agent.points import TABLE_ROWS
 from agent.readings import Scan, Shape
-from agent.spool import Spool, SpoolLimits
+from agent.spool import Spool
 from agent.spool.cutting import Pending, cut
 from agent.spool.texts import Group, ShapeTexts
 from agent.uplink import Uplink
 from bench.drain import broker, configuration
-from bench.drain_load.load import AGENT, SITE, T0_MS, Load
+from bench.drain_load.load import AGENT, SITE, T0_MS
+from bench.spool_load.plant import Plant
+from bench.spool_load.queues import Queue, SpoolQueue, SqliteQueue
 from core.delivery.frames import Lane, Stream
 from core.delivery.inventory import Past
 from core.delivery.sender import Sender
 from core.delivery.tables import PointRow, PointTable
 
-BLOCKS, POINTS = 167, 30
-FREED_AFTER = 10  # groups
 WARM_UP_S = 20
 HERE = Path(__file__).parent
-
-Taken = tuple[Lane, PointTable, Scan]
-
-
-class Queue(Protocol):
-    """What keeps the readings of a group."""
-
-    def add(self, lane: Lane, table: PointTable, scans: Sequence[Scan]) -> None: ...
-    async def flush(self, lanes: Sequence[Lane]) -> None: ...
-    def free(self) -> None: ...
-    def close(self) -> None: ...
 
 
 def main() -> None:
@@ -97,113 +82,6 @@ def main() -> None:
     print(json.dumps(figures, indent=1))
 
 
-class Plant:
-    """The readings of each second: made before they are needed, so that making them costs nobody."""
-
-    def __init__(self) -> None:
-        draw = random.Random(11)
-        self._registers = Load(Lane.REGISTERS)
-        names = [tuple(f"S-{b:03d}.gauge_{p}" for p in range(POINTS)) for b in range(BLOCKS)]
-        row = ("active_power", "W", "1", "1", None, "primary", "modbus 1 float32", "", "")
-        rows = [PointRow(name, *row) for block in names for name in block]
-        size = TABLE_ROWS // POINTS * POINTS
-        tables = [PointTable(tuple(rows[at : at + size])) for at in range(0, len(rows), size)]
-        self._tables = [tables[number * POINTS // size] for number in range(BLOCKS)]
-        self._shapes = [Shape(block, (True,) * POINTS) for block in names]
-        self._values = [
-            [struct.unpack(">f", struct.pack(">f", draw.uniform(0, 400)))[0] for _ in range(POINTS)]
-            for _ in range(4 * BLOCKS)
-        ]
-
-    def second(self, second: int) -> list[Taken]:
-        """Return what is taken in a second of virtual time."""
-        now_ms = T0_MS + 1000 * second
-        taken: list[Taken] = [
-            (
-                Lane.SAMPLES,
-                table,
-                Scan(shape, now_ms + block, self._values[(7 * second + block) % (4 * BLOCKS)]),
-            )
-            for block, (table, shape) in enumerate(zip(self._tables, self._shapes, strict=True))
-        ]
-        scans = self._registers.scans(1000 * second, 1000 * second + 1000)
-        return taken + [(Lane.REGISTERS, table, scan) for table, scan in scans]
-
-
-class SpoolQueue:
-    """Seiren's spool, with nobody to listen; what is freed leaves the disk, as in SQLite's case."""
-
-    def __init__(self, path: Path) -> None:
-        self._spool = Spool(path, AGENT, limits=SpoolLimits(keep_registers_days=0))
-        self._ends: deque[dict[Lane, int]] = deque()
-        self.add = self._spool.add
-        self.flush = self._spool.flush
-
-    def free(self) -> None:
-        store = self._spool.store
-        self._ends.append({lane: store.end(lane)[0] for lane in Lane})
-        if len(self._ends) > FREED_AFTER:
-            for lane, end in self._ends.popleft().items():
-                store.free(lane, self._spool.epoch, max(0, end - 1_000), end)
-
-    def close(self) -> None:
-        self._spool.store.close()
-
-
-class SqliteQueue:
-    """The same frames in a table of SQLite."""
-
-    def __init__(self, path: Path) -> None:
-        self._db = sqlite3.connect(path, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._db.execute(
-            "CREATE TABLE frames (lane TEXT, epoch TEXT, at INTEGER, n INTEGER, id BLOB, tbl BLOB, "
-            "payload TEXT, PRIMARY KEY (lane, epoch, at)) WITHOUT ROWID"
-        )
-        self._epoch = secrets.token_hex(16)
-        self._ends = dict.fromkeys(Lane, (0, 0))
-        self._texts: dict[Shape, ShapeTexts] = {}
-        self._pending: dict[Lane, dict[str, Pending]] = {lane: {} for lane in Lane}
-        self._freed: deque[dict[Lane, int]] = deque()
-
-    def add(self, lane: Lane, table: PointTable, scans: Sequence[Scan]) -> None:
-        part = self._pending[lane].setdefault(table.digest, Pending(table))
-        for scan in scans:
-            texts = self._texts.get(scan.shape) or self._texts.setdefault(
-                scan.shape, ShapeTexts(scan.shape, table)
-            )
-            part.groups += texts.groups(scan)
-
-    async def flush(self, lanes: Sequence[Lane]) -> None:
-        self._db.execute("BEGIN")
-        for lane in lanes:
-            parts, self._pending[lane] = self._pending[lane].values(), {}
-            stream = Stream(AGENT, lane, self._epoch)
-            frames, readings = self._ends[lane]
-            for one in cut(stream, frames, readings, parts):
-                header = one.header
-                payload = one.record[-4 - header.size : -4].decode()
-                self._db.execute(
-                    "INSERT INTO frames VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    (lane.value, self._epoch, header.at, header.n, header.id, header.table, payload),
-                )
-                frames, readings = header.at + 1, readings + header.n
-            self._ends[lane] = frames, readings
-        self._db.execute("COMMIT")
-
-    def free(self) -> None:
-        self._freed.append({lane: end for lane, (end, _) in self._ends.items()})
-        if len(self._freed) > FREED_AFTER:
-            self._db.execute("BEGIN")
-            for lane, end in self._freed.popleft().items():
-                self._db.execute("DELETE FROM frames WHERE lane = ? AND at < ?", (lane.value, end))
-            self._db.execute("COMMIT")
-
-    def close(self) -> None:
-        self._db.close()
-
-
 async def intake(queue: Queue, seconds: int) -> dict[str, Any]:
     """Let a queue make some minutes durable, as fast as it can."""
     plant, readings, written = Plant(), 0, 0
@@ -224,7 +102,7 @@ async def intake(queue: Queue, seconds: int) -> dict[str, Any]:
                 cpu_s, wall_s = cpu_s + time.process_time() - cpu, wall_s + time.perf_counter() - wall
         written = _written_bytes() - written
     queue.close()
-    payload = _payload_bytes(plant, min(seconds, 60)) * seconds // min(seconds, 60)
+    payload = plant.payload_bytes(min(seconds, 60)) * seconds // min(seconds, 60)
     return {
         "readings": readings,
         "readings_per_cpu_s": round(readings / cpu_s),
@@ -273,9 +151,8 @@ async def live(folder: Path, seconds: int) -> dict[str, Any]:
             written = _written_bytes() - written
         await spool.flush()
         waiting = uplink.undelivered
-        patience_s = time.monotonic() + 30
-        while uplink.undelivered and time.monotonic() < patience_s:  # noqa: ASYNC110
-            await asyncio.sleep(0.1)
+        for _ in range(300):
+            await asyncio.sleep(0.1 if uplink.undelivered else 0)
         delivering.cancel()
         await asyncio.gather(delivering, return_exceptions=True)
         ledger.stdin.write("\n")
@@ -378,19 +255,6 @@ def _counted_syncs() -> Iterator[list[int]]:
 
 def _no_sync(_: int) -> None:
     """Leave it to the system: the spool is made for one measurement."""
-
-
-def _payload_bytes(plant: Plant, seconds: int) -> int:
-    """Payload of some seconds of the load [bytes]."""
-    texts: dict[Shape, ShapeTexts] = {}
-    return sum(
-        len(group.text) + 1
-        for second in range(1, seconds + 1)
-        for _, table, scan in plant.second(second)
-        for group in (
-            texts.get(scan.shape) or texts.setdefault(scan.shape, ShapeTexts(scan.shape, table))
-        ).groups(scan)
-    )
 
 
 def _written_bytes() -> int:

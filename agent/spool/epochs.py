@@ -12,6 +12,7 @@ import json
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -172,7 +173,7 @@ class EpochTable:
         self._live_bytes = len(lines)
         for path in self._paths:
             try:
-                self._with_room(lambda path=path: write_private(path, lines))  # type: ignore[misc]
+                self._with_room(partial(write_private, path, lines))
             except OSError as error:
                 if error.errno not in FULL or not path.exists():
                     raise  # the old file is as good, only longer

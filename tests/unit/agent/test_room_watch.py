@@ -60,7 +60,7 @@ async def test_samples_are_flushed_each_second_and_registers_each_ten(
     monkeypatch.setattr(service, "GROUP_S", 0)
     disk = Disk(room_of(10_000_000)._replace(alarm=False))
     with pytest.raises(asyncio.CancelledError):
-        await service._flush_in_groups(disk, lambda: 0, lambda event: None)  # type: ignore[arg-type]
+        await service._flush_in_groups(disk, lambda: 0, lambda event: None)  # type: ignore[arg-type]  # a double
     both = [number for number, lanes in enumerate(disk.flushed, 1) if Lane.REGISTERS in lanes]
     assert both == [10, 20] and all(Lane.SAMPLES in lanes for lanes in disk.flushed)
 
@@ -73,14 +73,14 @@ async def test_nothing_is_read_until_there_is_room_or_the_agent_is_told_to_stop(
 ) -> None:
     monkeypatch.setattr(room_watch, "_LOOK_S", 0.001)
     stop, disk = asyncio.Event(), Disk(room)
-    waiting = asyncio.create_task(wait_for_room(disk, stop))  # type: ignore[arg-type]
+    waiting = asyncio.create_task(wait_for_room(disk, stop))  # type: ignore[arg-type]  # a double
     await asyncio.sleep(0.05)
     assert not waiting.done()
     disk.room = room_of(4_000_000, rate=96_000_000)
     await asyncio.wait_for(waiting, 5)
     assert "the disk is full: nothing is read until there is room" in caplog.messages[0]
     disk.room = room
-    waiting = asyncio.create_task(wait_for_room(disk, stop))  # type: ignore[arg-type]
+    waiting = asyncio.create_task(wait_for_room(disk, stop))  # type: ignore[arg-type]  # a double
     await asyncio.sleep(0)
     stop.set()
     await asyncio.wait_for(waiting, 5)

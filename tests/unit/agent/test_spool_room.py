@@ -171,7 +171,7 @@ async def test_the_oldest_samples_are_dropped_and_named_whole(machine: Machine) 
 async def test_samples_alone_keep_to_their_limit_for_ever(machine: Machine) -> None:
     machine.restart(limit_to(4))
     await machine.write(60, SAMPLES, every_ms=1)
-    assert machine.disk.spool.store.bytes_on_disk <= limit_to(4).max_bytes  # type: ignore[operator]
+    assert machine.disk.spool.store.bytes_on_disk <= limit_to(4).max_bytes  # type: ignore[operator]  # it is set
     left = machine.left(SAMPLES)
     assert left == [*range(left[0], 60)] and len(left) >= 6
     assert machine.disk.accounted() == machine.disk.taken() == 60 * READINGS
