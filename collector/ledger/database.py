@@ -46,7 +46,7 @@ class Database:
 
     def __init__(self, where: Path | str, *, create: bool = False) -> None:
         url, self._file = engines.place(where)
-        self.where = str(self._file or url.render_as_string())
+        self.where = str(self._file or url.set(drivername=url.get_backend_name()).render_as_string())
         # Writers of this process take turns here; SQLite alone would let them sleep and try again.
         self._turn = threading.Lock()
         self._writer: Connection | None = None

@@ -80,5 +80,5 @@ def another_collector(name: str, *, where: str, evidence: str = "") -> AnotherCo
         where=where,
         evidence=evidence,
         cause="two collectors of one name would answer the same agents",
-        next="stop the other one; a partition by site needs a name of its own, and PostgreSQL",
+        next="stop the other one; a partition by site needs a name of its own, and a ledger on PostgreSQL",
     )
