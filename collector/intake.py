@@ -13,7 +13,8 @@ from collector.inbox import Message
 from collector.ledger import Ledger, delivery, quarantine
 from collector.ledger.holdings import LedgerHoldings
 from collector.stores.base import Rejection, StoreRow
-from collector.stores.rows import Scale, sample_rows, scales
+from collector.stores.rows import Scale, scales
+from collector.stores.samples import Samples
 from core.delivery.frames import Stream
 from core.delivery.holdings import Answer, Decision, FrameState, KeptFrame
 from core.delivery.messages import Data, Status
@@ -167,9 +168,7 @@ class Intake:
             tables = holdings.tables({kept.frame.table for kept in held})
         if not tables.keys() <= self._scales.keys():
             self._scales = {digest: scales(table) for digest, table in tables.items()}
-        rows: list[StoreRow] = []
-        for kept in held:
-            rows += sample_rows(kept.readings, self._scales[kept.frame.table])
+        rows = Samples.of((kept.readings, self._scales[kept.frame.table]) for kept in held)
         return DecidedSamples(decision, rows, more=len(late) == _LATE_FRAMES_PER_TURN)
 
     def commit_samples(self, decided: DecidedSamples, rejected: Iterable[Rejection]) -> Sequence[Answer]:

@@ -11,6 +11,9 @@ from math import isfinite
 from typing import cast
 
 from collector.stores.base import DeliveryRow, EnergyRow, PointRow, Rows, StoreRow
+from collector.stores.rows import Scale, scaled
+from collector.stores.samples import Samples
+from core.delivery.payload import BAD, GOOD
 
 _INT64 = range(-(2**63), 2**63)
 _TAG_ESCAPES = str.maketrans({",": r"\,", "=": r"\=", " ": r"\ "})
@@ -38,11 +41,14 @@ class LineWriter:
 
     def __init__(self) -> None:
         self._readings = _Series("reading", "quality=")
+        self._samples = _Series("reading", f"quality={GOOD}i,value=")
         self._energies = _Series("energy_interval")
         self._points = _Series("point")
 
     def lines(self, rows: Rows) -> list[str]:
         """Return one line for each row, in order."""
+        if isinstance(rows, Samples):
+            return self._sample_lines(rows)
         if isinstance(rows[0], StoreRow):
             return self._reading_lines(cast(Sequence[StoreRow], rows))
         if isinstance(rows[0], EnergyRow):
@@ -51,15 +57,36 @@ class LineWriter:
             return [self._point_line(row) for row in cast(Sequence[PointRow], rows)]
         return [_delivery_line(row) for row in cast(Sequence[DeliveryRow], rows)]
 
+    def _sample_lines(self, samples: Samples) -> list[str]:
+        """Return lines of samples, of which there are most; most are good, and whole counts."""
+        series, scale, other = self._samples, samples.scale, self._sample_line
+        try:
+            lines = [
+                f"{series[point]}{count * (worth := scale[point])[0] / worth[1]!r} {time_ms}"
+                if type(count) is int and quality == GOOD
+                else other(point, time_ms, count, quality, scale[point])
+                for point, time_ms, count, quality in samples.readings
+            ]
+        except OverflowError:  # a count beyond all floats
+            return self._reading_lines(list(samples))
+        if series.has_empty:
+            lines = [
+                line if series[reading[0]] else ""
+                for line, reading in zip(lines, samples.readings, strict=True)
+            ]
+        return lines
+
+    def _sample_line(
+        self, point: str, time_ms: int, count: int | Decimal | None, quality: int, scale: Scale
+    ) -> str:
+        value = None if count is None or quality == BAD else scaled(count, scale)
+        if value is not None and not isfinite(value):
+            return ""
+        return self._reading_line(point, time_ms, None, value, BAD if value is None else quality)
+
     def _reading_lines(self, rows: Sequence[StoreRow]) -> list[str]:
-        """Return lines of readings, of which there are many; most are good gauges."""
-        series, other = self._readings, self._reading_line
-        lines = [
-            f"{series[point]}{quality}i,value={value!r} {time_ms}"
-            if count is None and value is not None
-            else other(point, time_ms, count, value, quality)
-            for point, time_ms, count, value, quality in rows
-        ]
+        series = self._readings
+        lines = [self._reading_line(*row) for row in rows]
         if series.has_empty or not isfinite(sum([row[3] or 0.0 for row in rows])):
             for at, row in enumerate(rows):
                 if not series[row.point] or not isfinite(row.value or 0.0):

@@ -206,20 +206,20 @@ def test_samples_become_rows_before_they_are_committed(ledger: Ledger) -> None:
     assert ledger.points() == ()
     (kept,) = ledger.quarantined()
     assert (kept.source, kept.reason) == ("the store", "beyond the retention")
-    assert way.decide_samples(way.sort([samples(0)]), LIFE).rows == []
+    assert not way.decide_samples(way.sort([samples(0)]), LIFE).rows
 
 
 def test_samples_wait_raw_for_their_table(ledger: Ledger) -> None:
     way = intake(ledger)
     first = way.decide_samples(way.sort([samples(0)]), LIFE)
-    assert first.rows == []
+    assert not first.rows
     way.commit_samples(first, ())
     commit(ledger, table(GAUGES))  # on the other lane: the samples still have to go to the store first
     assert [count.stored for count in ledger.counts()] == [3]
     late = way.decide_samples(way.sort([]), LIFE)
     assert [row.value for row in late.rows] == [230.1, 230.2, 230.3]
     way.commit_samples(late, ())
-    assert way.decide_samples(way.sort([]), LIFE).rows == []
+    assert not way.decide_samples(way.sort([]), LIFE).rows
     assert [count.stored for count in ledger.counts()] == [3]
 
 
@@ -231,7 +231,7 @@ def test_a_bad_sample_has_no_value(ledger: Ledger) -> None:
         taken(T0 + 1, Decimal("7.5"), point=POWER, quality=1),
     ]
     message = data(frame(0, readings, lane=Lane.SAMPLES, table=GAUGES))
-    rows = way.decide_samples(way.sort([message]), LIFE).rows
+    rows = list(way.decide_samples(way.sort([message]), LIFE).rows)
     assert rows == [StoreRow(POWER, T0, None, None, 2), StoreRow(POWER, T0 + 1, None, 0.75, 1)]
 
 

@@ -7,13 +7,16 @@ import gzip
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from decimal import Decimal
 
 import pytest
 
 from collector.stores.base import DeliveryRow, EnergyRow, StoreRow
 from collector.stores.http import LineHttp, Words
 from collector.stores.lines import LineWriter
+from collector.stores.samples import Samples
 from collector.trouble import Trouble
+from core.delivery.payload import TakenReading
 from core.errors import OutsideError, Unreachable
 
 Respond = Callable[[list[str]], tuple[int, str, str]]
@@ -170,3 +173,38 @@ def test_lines_of_each_kind() -> None:
     assert writer.lines([DeliveryRow("a-1", "registers", 5, 6, 5, 0, 0, 1, 0, None)]) == [
         "delivery,agent=a-1,lane=registers taken=6i,stored=5i,quarantined=0i,lost=0i,waiting=1i,owed=0i 5"
     ]
+
+
+def test_lines_of_samples_are_those_of_their_rows() -> None:
+    readings = [
+        TakenReading("m.power", 1, 2301, 0),
+        TakenReading("m.power", 2, -7, 1),
+        TakenReading("m.power", 3, Decimal("1.5"), 0),
+        TakenReading("m.power", 4, None, 2),
+        TakenReading("m.power", 5, 9, 2),
+        TakenReading("no-quantity", 6, 1, 0),
+        TakenReading("m.power", 7, Decimal("1E+400"), 0),
+        TakenReading("m.power", 8, 2**53 + 1, 0),
+    ]
+    scale = {"m.power": (1, 10), "no-quantity": (1, 1)}
+    for some in (readings, readings[:5], [*readings, TakenReading("m.power", 9, 10**400, 0)]):
+        samples = Samples.of([(some, scale)])
+        assert isinstance(samples, Samples)
+        assert LineWriter().lines(samples) == LineWriter().lines(list(samples))
+        assert [samples[i] for i in range(len(samples))] == list(samples)
+        assert list(samples[1:3]) == list(samples)[1:3]
+    assert LineWriter().lines(Samples.of([(readings[:1], scale)])) == [
+        "reading,meter=m,quantity=power quality=0i,value=230.1 1"
+    ]
+    changed = Samples.of([(readings[:1], scale), (readings[:1], {"m.power": (1, 1)})])
+    assert [row.value for row in changed] == [230.1, 2301.0]
+
+
+async def test_samples_that_cannot_be_kept_are_named_among_the_others() -> None:
+    readings = [TakenReading("m.power", i, Decimal("1E+400") if i == 3 else i, 0) for i in range(10)]
+    async with engine(lambda _: (204, "", "")) as (http, heard):
+        outcome = await http.write(Samples.of([(readings, {"m.power": (1, 1)})]))
+    assert [(each.row.time_ms, each.reason) for each in outcome.rejected] == [
+        (3, "the value inf is not finite")
+    ]
+    assert [len(lines) for lines in heard] == [9]
