@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lock influxd clean
+.PHONY: help demo test check audit sbom lock influxd clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,11 +19,22 @@ demo: $(VENV)/demo.stamp ## a synthetic works' month, from the meters to the CO2
 test: $(VENV)/dev.stamp ## the whole test suite; says what is missing for the tests that it skips
 	$(BIN)/pytest $(ARGS)
 
-check: $(VENV)/dev.stamp ## lint, format, types and import contracts
+check: $(VENV)/dev.stamp audit ## lint, format, types, import contracts, known vulnerabilities
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict
 	$(BIN)/lint-imports
+	$(BIN)/hadolint deploy/docker/Dockerfile
+
+audit: $(VENV)/dev.stamp ## ask for known vulnerabilities of all that is locked, where the registry tells of any
+	$(BIN)/python deploy/audit.py
+
+sbom: $(VENV)/dev.stamp ## a bill of materials of each layer, in build/
+	@mkdir -p build
+	@for layer in edge collector hq demo; do \
+	    $(BIN)/cyclonedx-py requirements lock/$$layer.txt --pyproject pyproject.toml --output-reproducible \
+	        --of JSON -o build/sbom-$$layer.json || exit; echo "build/sbom-$$layer.json"; \
+	done
 
 influxd: ## build InfluxDB 2.7.12 into ~/.cache/seiren, for the tests and `seiren demo --store influxdb`
 	deploy/influxd/build.sh
