@@ -1,4 +1,4 @@
-"""Brokers as they come: what an operator gets who installs one and changes nothing that matters."""
+"""Sites behind brokers as they come: what an operator gets who installs one and changes nothing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
+from tests.e2e.faults.processes import Nursery
+from tests.e2e.faults.site import Site
 from tests.parts import MOSQUITTO, require
 from tests.servers import LOOPBACK, BrokerProcess, free_port, nats
 
@@ -34,3 +37,9 @@ def stock_mosquitto(folder: Path) -> BrokerProcess:
 BROKERS: Mapping[str, Callable[[Path], BrokerProcess]] = MappingProxyType(
     {"mosquitto": stock_mosquitto, "nats": nats}
 )
+
+
+def make_site(folder: Path, nursery: Nursery, broker: str = "mosquitto", **settings: Any) -> Site:
+    """Make a site in a folder, behind one of `BROKERS`."""
+    (folder / "broker").mkdir()
+    return Site(folder, nursery, BROKERS[broker](folder / "broker"), **settings)

@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.faults import oracle
-from tests.e2e.faults.brokers import stock_mosquitto
+from tests.e2e.faults.brokers import make_site
 from tests.e2e.faults.oracle import Seen
 from tests.e2e.faults.processes import Nursery
-from tests.e2e.faults.site import Site
 
 
 @pytest.fixture(scope="session")
@@ -29,8 +28,7 @@ def undisturbed(nursery: Nursery, tmp_path_factory: pytest.TempPathFactory) -> S
 
 
 async def _undisturbed(nursery: Nursery, folder: Path) -> Seen:
-    (folder / "broker").mkdir()
-    async with Site(folder, nursery, stock_mosquitto(folder / "broker")) as site:
+    async with make_site(folder, nursery) as site:
         site.run()
         await site.until(site.end_ms)
         await site.drained(lambda: oracle.has_newest(site))

@@ -9,6 +9,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from random import Random
 from types import MappingProxyType
 
+import yaml
+
 from tests.e2e.faults.echo import Echo
 from tests.e2e.faults.site import AGENT, Site
 
@@ -27,7 +29,7 @@ async def broker_killed(site: Site, _random: Random) -> AsyncIterator[None]:
     """The broker is killed, and away for the whole stage."""
     await asyncio.to_thread(site.broker.kill)
     yield
-    await asyncio.to_thread(site.broker.start)
+    await site.start_broker()
 
 
 @asynccontextmanager
@@ -39,7 +41,7 @@ async def broker_wiped(site: Site, _random: Random) -> AsyncIterator[None]:
             path.unlink()
         elif path.is_dir():
             shutil.rmtree(path)
-    await asyncio.to_thread(site.broker.start)
+    await site.start_broker()
     yield
 
 
@@ -151,6 +153,21 @@ async def spool_damaged(site: Site, random: Random) -> AsyncIterator[None]:
     yield
 
 
+@asynccontextmanager
+async def configuration_changed(site: Site, _random: Random) -> AsyncIterator[None]:
+    """The agent is stopped, its devices stand in another order, and it is started: other point tables."""
+    await site.stop_to_configure()
+    path = site.folder / "agent.yaml"
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content["devices"].reverse()
+    for device in content["devices"]:
+        device["points"].reverse()
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    await site.rejoinable()
+    site.start(AGENT)
+    yield
+
+
 HARMLESS: Mapping[str, Disturbance] = MappingProxyType(
     {
         "broker killed": broker_killed,
@@ -163,6 +180,7 @@ HARMLESS: Mapping[str, Disturbance] = MappingProxyType(
         "agent killed": agent_away,
         "collector killed": collector_away,
         "all said again": repeated,
+        "configuration changed": configuration_changed,
     }
 )
 """What takes nothing away: after these, every reading is held."""

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
+from random import Random
 
 from sqlalchemy import text
 
@@ -20,6 +21,9 @@ from tests.e2e.faults.site import T0, Site
 
 LANES = {ENERGY: Lane.REGISTERS, POWER: Lane.SAMPLES}
 _GONE = "SELECT lane, reason, gone.readings, from_ms, to_ms FROM gone JOIN streams ON number = stream"
+
+NO_CHANCE = Random(0)
+"""For disturbances that have nothing to choose."""
 
 Readings = dict[str, dict[int, int]]
 """Point → time [ms] → count."""
@@ -86,14 +90,21 @@ async def look(site: Site, ledger: str = "") -> Seen:
     return seen
 
 
+def holds_newest(site: Site, ledger: str = "") -> bool:
+    """Tell whether the newest register reading of each meter is in a ledger."""
+    with closing(Ledger.open(site.hq(ledger))) as opened:
+        for point, served in site.plant.served(ENERGY).items():
+            cells = opened.cells(point)
+            if not cells or cells[-1].readings[-1][0] < max(served):
+                return False
+    return True
+
+
 async def has_newest(site: Site, ledger: str = "") -> bool:
     """Tell whether the newest register reading of each meter is in a ledger and in its reading store."""
+    if not holds_newest(site, ledger):
+        return False
     folder, last = site.hq(ledger), {point: max(each) for point, each in site.plant.served(ENERGY).items()}
-    with closing(Ledger.open(folder)) as opened:
-        for point, time_ms in last.items():
-            cells = opened.cells(point)
-            if not cells or cells[-1].readings[-1][0] < time_ms:
-                return False
     store = make_store(load_hq(folder).store, folder)
     await store.open()
     found = [await store.read(point, Interval(time_ms, time_ms + 1)) for point, time_ms in last.items()]

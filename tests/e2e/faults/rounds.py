@@ -15,7 +15,7 @@ from tests.e2e.faults.failpoints import AGENT_STEPS, COLLECTOR_STEPS, WHEN, Fail
 from tests.e2e.faults.oracle import Seen
 from tests.e2e.faults.site import AGENT, DRAINS_WITHIN_S, T0, Site
 
-STAGES, PER_STAGE = 4, 3
+STAGES = 4
 STAGE_S = 0.7
 """A stage takes so long at least, for delivery goes on in real time [s]."""
 LIVES, IN_A_LIFE = 8, 4
@@ -65,8 +65,7 @@ def plan(seed: int, ledgers: Sequence[str] = ("hq",)) -> Round:
     random = Random(f"round {seed}")
     deck = [*HARMLESS, *HARMFUL]
     random.shuffle(deck)
-    deck = deck[: STAGES * PER_STAGE]
-    stages = tuple(tuple(deck[PER_STAGE * at : PER_STAGE * (at + 1)]) for at in range(STAGES))
+    stages = tuple(tuple(deck[at::STAGES]) for at in range(STAGES))
     failpoints = {AGENT: _draw(AGENT_STEPS, random)}
     failpoints |= {name: _draw(COLLECTOR_STEPS, random) for name in ledgers}
     return Round(seed, stages, failpoints)
@@ -83,13 +82,18 @@ def _one(steps: Sequence[str], random: Random) -> Failpoint:
     return Failpoint(step, when, random.randint(1, 2) if step in RARE else 1 + int(random.expovariate(0.1)))
 
 
+def alone(name: str) -> Round:
+    """Return a round of one disturbance."""
+    return Round(0, ((name,),), {})
+
+
 async def play(site: Site, plan: Round) -> None:
     """Let a round happen; when this returns, nothing disturbs any more."""
     random = Random(f"play {plan.seed}")
     for name, failpoints in plan.failpoints.items():
         site.members[name].failpoints = iter(failpoints)
     site.run()
-    span_ms = (site.end_ms - T0) // (STAGES + 1)
+    span_ms = (site.end_ms - T0) // (len(plan.stages) + 1)
     for number, names in enumerate(plan.stages, 1):
         async with AsyncExitStack() as stack:
             for name in names:

@@ -172,6 +172,11 @@ class Site:
             )
         )
 
+    async def start_broker(self) -> None:
+        """Start the broker, if it does not run."""
+        if not await asyncio.to_thread(self.broker.answers):
+            await asyncio.to_thread(self.broker.start)
+
     async def kill(self, name: str) -> None:
         """End a process as a power cut would; it stays dead until `start`."""
         member = self.members[name]
@@ -198,6 +203,13 @@ class Site:
                 if name == AGENT:
                     await self.rejoinable()
                 self.start(name)
+
+    async def stop_to_configure(self) -> None:
+        """End the agent in order, or as it happens to end: it may be killed, or not listen yet."""
+        child, self.members[AGENT].child = self.members[AGENT].child, None
+        if child is not None:
+            child.signal(signal.SIGTERM)
+            assert await child.ended() in (0, -signal.SIGTERM, KILLED), self.story()
 
     def run(self) -> None:
         """Begin: all processes, born again whenever they die of a failpoint."""
@@ -253,6 +265,12 @@ class Site:
         output.unlink(missing_ok=True)
         code = await self._nursery.start(Wanted(words, str(output))).ended()
         return code, output.read_text(encoding="utf-8")
+
+    def begin(self, name: str, *words: str) -> Child:
+        """Start a process that is nobody's member; it is killed when the site is left."""
+        child = self._nursery.start(Wanted(words, str(self._log(name)), is_quick=self.is_quick))
+        self._stack.callback(child.signal, signal.SIGKILL)
+        return child
 
     def back_up(self, to: Path, ledger: str = "") -> None:
         """Copy a ledger while it is used, as its backup does."""

@@ -13,7 +13,7 @@ import pytest
 
 from core.delivery.frames import Lane
 from tests.e2e.faults import rounds
-from tests.e2e.faults.brokers import BROKERS
+from tests.e2e.faults.brokers import make_site
 from tests.e2e.faults.failpoints import AGENT_STEPS, COLLECTOR_STEPS, WHEN, Failpoint
 from tests.e2e.faults.oracle import Seen
 from tests.e2e.faults.processes import Nursery
@@ -23,26 +23,20 @@ from tests.e2e.faults.site import AGENT, T0, Site
 QUICK, ALL = 6, 60
 CONTROL = (("agent killed",), ("collector killed",), ("broker killed",), ("line torn",))
 SABOTAGES = {AGENT: "a puback frees", "hq": "commits are lost"}
-NATS_EVERY = 6
-"""One round in so many has nats-server as its broker."""
-
-
-def make_site(
-    folder: Path, nursery: Nursery, broker: str = "mosquitto", *, sabotages: dict[str, str] | None = None
-) -> Site:
-    (folder / "broker").mkdir()
-    return Site(folder, nursery, BROKERS[broker](folder / "broker"), sabotages=sabotages)
+NATS_EVERY, TWO_LEDGERS_EVERY = 6, 5
+"""One round in so many has nats-server as its broker; one a second ledger that the agent requires."""
 
 
 @pytest.mark.parametrize(
     "seed", [pytest.param(seed, marks=pytest.mark.slow if seed >= QUICK else ()) for seed in range(ALL)]
 )
 async def test_round(seed: int, tmp_path: Path, nursery: Nursery, undisturbed: Seen) -> None:
-    chosen = rounds.plan(seed)
     broker = "nats" if seed % NATS_EVERY == NATS_EVERY - 1 else "mosquitto"
-    async with make_site(tmp_path, nursery, broker) as site:
+    ledgers = ("hq", "hq-2") if seed % TWO_LEDGERS_EVERY == TWO_LEDGERS_EVERY - 1 else ("hq",)
+    chosen = rounds.plan(seed, ledgers)
+    async with make_site(tmp_path, nursery, broker, ledgers=ledgers) as site:
         await play(site, chosen)
-        found = await settle(site, chosen, {"hq": undisturbed})
+        found = await settle(site, chosen, dict.fromkeys(ledgers, undisturbed))
         assert found == [], f"{chosen}\n{site.story()}"
 
 
