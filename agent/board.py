@@ -184,12 +184,12 @@ class Board:
         self._day_ends_ms = 0
         self._turns_ms = started_ms + _HOUR_MS
 
-    def begin(self, kept: Mapping[str, object], now_ms: int | None) -> None:
-        """Go on with the account that an earlier run kept; None: the time is not known yet."""
+    def begin(self, kept: Mapping[str, object], newest_ms: int, now_ms: int | None) -> None:
+        """Go on with the account that an earlier run kept, as `Tally.resume` says."""
         rounds = {
             (each.id, lane): each.rounds[lane] for each in self.devices.values() for lane in each.rounds
         }
-        self.tally.resume(kept, rounds, now_ms)
+        self.tally.resume(kept, rounds, newest_ms, now_ms)
 
     def count(
         self, device: DeviceState, lane: Lane, now_ms: int, *, due: int = 1, taken: int = 0, skipped: int = 0

@@ -84,7 +84,7 @@ async def serve(config: AgentConfig, clock: Clock) -> None:
     sources = open_sources(config, now_ms=clock.now_ms)
     pollers = open_pollers(config, tables, clock, spool, board, memory, sources)
     is_known = not isinstance(clock, SteadyClock) or clock.unknown is None
-    board.begin(memory.polled, clock.now_ms() if is_known else None)
+    board.begin(memory.polled, spool.store.newest_ms, clock.now_ms() if is_known else None)
     telling = serve_status(
         config, board=board, sources=sources, spool=spool, uplink=uplink, now_ms=clock.now_ms
     )
@@ -118,7 +118,7 @@ async def serve(config: AgentConfig, clock: Clock) -> None:
     finally:
         for poller in pollers:
             await poller.close()
-        memory.polled = board.tally.keep(clock.now_ms(), in_order=True)
+        memory.polled = board.tally.keep(clock.now_ms())
         keep(memory, pollers)
         await spool.close()
     log.info("%s stopped; what it read is on the disk", config.agent)
@@ -244,7 +244,7 @@ async def _remember(
     while True:
         await asyncio.sleep(_REMEMBER_S)
         await spool.flush()
-        memory.polled = board.tally.keep(clock.now_ms(), in_order=False)
+        memory.polled = board.tally.keep(clock.now_ms())
         keep(memory, pollers)
 
 

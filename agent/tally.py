@@ -19,8 +19,6 @@ from core.delivery.frames import Lane
 KIND: Final = "polled"
 LONGEST_MS: Final = 62 * 86_400_000
 """Of a time without an agent, no more than this is accounted for [ms]."""
-UNSURE_MS: Final = 60_000
-"""The account is written down so often [ms]: after a kill, what was taken since is not known."""
 _DEVICES_TOLD: Final = 15
 
 
@@ -130,13 +128,13 @@ class Tally:
             "lanes": {lane.value: account.told() for lane, account in self._lanes.items()},
         }
 
-    def keep(self, now_ms: int, *, in_order: bool) -> Mapping[str, object]:
-        """Return what the next run must know; `in_order` says that this one takes no more readings."""
+    def keep(self, now_ms: int) -> Mapping[str, object]:
+        """Return what the next run must know, if this one ends now."""
         if self._since_ms is None:
             return {}
         return {
             "since_ms": self._since_ms,
-            "until_ms": now_ms if in_order else now_ms + UNSURE_MS,
+            "until_ms": now_ms,
             "lanes": {
                 lane.value: [account.due, account.taken, account.skipped, account.stopped, account.missing]
                 for lane, account in self._lanes.items()
@@ -147,6 +145,7 @@ class Tally:
         self,
         kept: Mapping[str, Any],
         rounds: Mapping[tuple[str, Lane], tuple[Schedule, int]],
+        newest_ms: int,
         now_ms: int | None,
     ) -> None:
         """Go on with the account of an earlier run, and add what was due while no agent ran.
@@ -157,6 +156,9 @@ class Tally:
             What that run kept; of a wrong form, or of another time, it is as if there was none.
         rounds
             Schedule, and readings of a round [1], of each device and lane.
+        newest_ms
+            Time of the newest reading on disk: what was due between the account and it is in neither, for
+            after a kill nobody knows what of it was taken [ms since 1970 UTC].
         now_ms
             When this run begins [ms since 1970 UTC]; None where the time is not known: then the earlier
             account is told as it is, and the new one begins with `begin`.
@@ -166,7 +168,7 @@ class Tally:
             lanes = {Lane(name): LaneAccount(*account) for name, account in kept["lanes"].items()}
         except (KeyError, TypeError, ValueError, AttributeError):
             since_ms, until_ms, lanes = 0, -1, {}
-        if since_ms > until_ms or (now_ms is not None and until_ms > now_ms + UNSURE_MS):
+        if since_ms > until_ms or (now_ms is not None and until_ms > now_ms):
             if now_ms is not None:
                 self.begin(now_ms)
             return
@@ -178,7 +180,8 @@ class Tally:
             if event is not None:
                 self._on_day(event)
             return
-        for start_ms, end_ms in self._parts(max(until_ms, now_ms - LONGEST_MS), now_ms):
+        stopped_ms = max(until_ms, newest_ms + 1, now_ms - LONGEST_MS)
+        for start_ms, end_ms in self._parts(stopped_ms, now_ms):
             self.turn(start_ms)
             for (device, lane), (schedule, readings) in rounds.items():
                 due = readings * schedule.count(start_ms - 1, end_ms - 1)

@@ -65,6 +65,8 @@ class FrameStore:
         What each run wrote and what became of it; `epochs`, `gone`, `heads` and `lost_readings` are its.
     damage
         What was found damaged when it was opened.
+    newest_ms
+        Time of the newest reading that was on disk when it was opened [ms since 1970 UTC]; 0: none.
     appended_bytes
         What this run has made durable, by lane [bytes].
 
@@ -100,6 +102,7 @@ class FrameStore:
             self.epochs, self.gone, self.heads = runs.epochs, runs.gone, runs.heads
             self.lost_readings = runs.lost_readings
             self._backlog = recovered.segments
+            self.newest_ms = max((segment.to_ms for segment in recovered.segments), default=0)
             self.damage: tuple[tuple[Stream, Gone], ...] = tuple(recovered.damage)
             self._segments = Segments(path, self.runs.enter, now_ms, limits.keep_registers_days * DAY_MS)
             for segment in recovered.segments:

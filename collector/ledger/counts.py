@@ -107,7 +107,11 @@ def _streams(connection: Connection, bounds: Sequence[int]) -> Iterator[_Kept]:
         row, lane = epoch_of(found), newest.get((found.agent, found.lane))
         of_stream = {"of_stream": found.number}
         ranges = [_gone(each, found.epoch) for each in connection.execute(_GONE, of_stream)]
-        pruned = [DatedBlock(block_of(each), each.from_ms) for each in connection.execute(_BLOCKS, of_stream)]
+        pruned = [
+            part
+            for each in connection.execute(_BLOCKS, of_stream)
+            for part in _spread(block_of(each), each.from_ms, each.to_ms, bounds)
+        ]
         runs = _Runs(row, lane, ranges, bounds)
         for at, id, n, state, first_ms in connection.execute(_FRAMES, of_stream):
             runs.add(at, id, n, state, first_ms)
@@ -179,6 +183,25 @@ class _Runs:
             held = HeldBlock(self._first, self._end - self._first, self._readings, state, "")
             self._blocks.append(DatedBlock(held, self._first_ms))
         self._first, self._readings = self._end, 0
+
+
+def _spread(
+    block: HeldBlock, from_ms: int | None, to_ms: int | None, bounds: Sequence[int]
+) -> Iterator[DatedBlock]:
+    """A block without ids as parts of one period each: its readings are taken to be spread evenly."""
+    if from_ms is None or to_ms is None:
+        yield DatedBlock(block, from_ms)
+        return
+    frames = readings = 0
+    start_ms, span_ms = from_ms, to_ms + 1 - from_ms
+    for end_ms in (*(bound for bound in bounds if from_ms < bound <= to_ms), to_ms + 1):
+        upto = block.frames * (end_ms - from_ms) // span_ms
+        if upto > frames:
+            held = block.readings * (end_ms - from_ms) // span_ms
+            part = HeldBlock(block.first + frames, upto - frames, held - readings, block.state, "")
+            yield DatedBlock(part, start_ms)
+            frames, readings = upto, held
+        start_ms = end_ms
 
 
 def _gone(row: Row[Any], epoch: str) -> Gone:

@@ -12,7 +12,7 @@ import pytest
 from agent.board import Board, DeviceState
 from agent.counters import Event
 from agent.schedule import Schedule
-from agent.tally import UNSURE_MS, Tally
+from agent.tally import Tally
 from core.delivery.frames import Lane
 from tests.unit.agent.virtual import JumpingClock, Meter, polled, run
 
@@ -26,11 +26,13 @@ EACH_MINUTE = {Lane.REGISTERS: (Schedule(MINUTE_MS, 0), 3)}
 class Site:
     """A board with one device, and the days that were told."""
 
-    def __init__(self, now_ms: int, kept: Mapping[str, object] | None = None, *, known: bool = True) -> None:
+    def __init__(
+        self, now_ms: int, kept: Mapping[str, object] | None = None, *, newest_ms: int = 0, known: bool = True
+    ) -> None:
         self.days: list[Event] = []
         self.board = Board(started_ms=now_ms, zone=TOKYO, on_day=self.days.append)
         self.device = self.board.devices["M"] = DeviceState("M", "", "", EACH_MINUTE)
-        self.board.begin(kept or {}, now_ms if known else None)
+        self.board.begin(kept or {}, newest_ms, now_ms if known else None)
 
     def read(self, first_ms: int, end_ms: int) -> None:
         for time_ms in range(first_ms, end_ms, MINUTE_MS):
@@ -76,27 +78,32 @@ def test_what_is_skipped_is_no_silence() -> None:
     assert (told["due"], told["skipped"], told["silent"]) == (30, 21, 0)
 
 
-def kept_after(end_ms: int, *, in_order: bool) -> Mapping[str, object]:
+def kept_after(end_ms: int) -> Mapping[str, object]:
     """What a run kept that read from midnight."""
     before = Site(MIDNIGHT_MS)
     before.read(MIDNIGHT_MS, end_ms)
-    kept: Mapping[str, object] = json.loads(json.dumps(before.board.tally.keep(end_ms, in_order=in_order)))
+    kept: Mapping[str, object] = json.loads(json.dumps(before.board.tally.keep(end_ms)))
     return kept
 
 
-@pytest.mark.parametrize(("in_order", "unsure_ms"), [(True, 0), (False, UNSURE_MS)])
-def test_what_was_due_while_no_agent_ran_is_told_as_stopped(in_order: bool, unsure_ms: int) -> None:
-    noon_ms = MIDNIGHT_MS + 12 * HOUR_MS
-    site = Site(noon_ms, kept_after(MIDNIGHT_MS + 8 * HOUR_MS, in_order=in_order))
+@pytest.mark.parametrize(
+    "taken_since_ms", [0, 45_000, 3 * HOUR_MS], ids=["in order", "killed", "a slow disk"]
+)
+def test_what_was_due_while_no_agent_ran_is_told_as_stopped(taken_since_ms: int) -> None:
+    """What is on disk and not in the account was taken before a kill: due and taken leave it out."""
+    noon_ms, kept_ms = MIDNIGHT_MS + 12 * HOUR_MS, MIDNIGHT_MS + 8 * HOUR_MS
+    newest_ms = kept_ms - MINUTE_MS if taken_since_ms == 0 else kept_ms + taken_since_ms
+    site = Site(noon_ms, kept_after(kept_ms), newest_ms=newest_ms)
     site.read(noon_ms, MIDNIGHT_MS + 24 * HOUR_MS)
     site.board.turn(MIDNIGHT_MS + 24 * HOUR_MS)
     told = site.registers()
-    assert (told["taken"], told["stopped"]) == (3 * 60 * 20, 3 * (240 - unsure_ms // MINUTE_MS))
+    assert told["taken"] == 3 * 60 * 20
+    assert told["stopped"] == 3 * (240 - -(-(taken_since_ms + (taken_since_ms > 0)) // MINUTE_MS))
     assert told["silent"] == 0
 
 
 def test_each_day_without_an_agent_has_its_own_account() -> None:
-    site = Site(MIDNIGHT_MS + 60 * HOUR_MS, kept_after(MIDNIGHT_MS + 12 * HOUR_MS, in_order=True))
+    site = Site(MIDNIGHT_MS + 60 * HOUR_MS, kept_after(MIDNIGHT_MS + 12 * HOUR_MS))
     assert [event["day"] for event in site.days] == ["2024-03-05", "2024-03-06"]
     assert [site.registers(event)["stopped"] for event in site.days] == [3 * 720, 3 * 1440]
     told = site.registers(site.board.tally.event(MIDNIGHT_MS + 60 * HOUR_MS))
@@ -123,10 +130,10 @@ def test_what_was_kept_may_be_anything(kept: Mapping[str, object]) -> None:
 
 def test_before_the_time_is_known_there_are_no_days() -> None:
     """The account before is told as it was; the new one begins when the clock is right."""
-    site = Site(MIDNIGHT_MS - 700 * HOUR_MS, kept_after(MIDNIGHT_MS + HOUR_MS, in_order=True), known=False)
+    site = Site(MIDNIGHT_MS - 700 * HOUR_MS, kept_after(MIDNIGHT_MS + HOUR_MS), known=False)
     assert [(event["day"], site.registers(event)["due"]) for event in site.days] == [("2024-03-05", 180)]
     site.read(MIDNIGHT_MS - 700 * HOUR_MS, MIDNIGHT_MS - 699 * HOUR_MS)
-    assert site.board.tally.keep(0, in_order=True) == {}
+    assert site.board.tally.keep(0) == {}
     now_ms = MIDNIGHT_MS + 10 * HOUR_MS
     site.board.begin_again(now_ms)
     site.read(now_ms, now_ms + HOUR_MS)
@@ -161,7 +168,7 @@ async def test_a_poller_accounts_for_every_due_time_of_a_meter_that_falls_silent
     silent = range(MIDNIGHT_MS + 8 * HOUR_MS + 1, MIDNIGHT_MS + 11 * HOUR_MS)
     meter = Meter(clock, silent=silent, deadline_ms=500, lanes=[Lane.REGISTERS])
     device = polled(meter, {Lane.REGISTERS: Schedule(MINUTE_MS, 2_000)}, board)
-    board.begin({}, MIDNIGHT_MS)
+    board.begin({}, 0, MIDNIGHT_MS)
     await run(clock, [device], board)
     account = days[0]["lanes"]
     assert isinstance(account, dict)

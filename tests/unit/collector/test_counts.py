@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, delete, insert
 
 from collector.ledger import Ledger
-from collector.ledger.counts import _streams, counts, counts_by_period
+from collector.ledger.counts import _spread, _streams, counts, counts_by_period
 from collector.ledger.holdings import BLOCKS
 from collector.ledger.tables import blocks, frames, gone, lanes, streams
 from core.delivery.count import count_epoch
 from core.delivery.dated import DatedBlock, DatedFrame, count_by_period
 from core.delivery.frames import block_digest
-from core.delivery.holdings import EpochRow, FrameState, HeldFrame, LaneRow
+from core.delivery.holdings import EpochRow, FrameState, HeldBlock, HeldFrame, LaneRow
 from core.delivery.messages import Gone
 from tests.unit.core.delivery.test_dated import STREAM
 from tests.unit.core.delivery.test_dated import streams as any_stream
@@ -126,3 +126,27 @@ def test_a_long_run_of_frames_is_one_block(ledger: Ledger) -> None:
         (2000, 3000, 2_000_000),
     ]
     assert found.frames == []
+
+
+def test_a_block_without_ids_is_spread_evenly_over_the_days_that_it_touches(ledger: Ledger) -> None:
+    row = EpochRow(STREAM, "aoba", frames=1024, readings=10_001)
+    held = HeldBlock(0, 1024, 10_001, FrameState.HELD, "0" * 32)
+    bounds = (0, 1000, 2000, 3000, 4000)
+    with holding(ledger, (row, LaneRow("aoba-1", STREAM.lane), [], [], [])) as connection:
+        connection.execute(
+            insert(blocks).values(
+                stream=1, first=0, frames=1024, readings=10_001, state="held", digest="0" * 32,
+                from_ms=500, to_ms=2499, number=1, point_tables="[]",
+            )
+        )  # fmt: skip
+        parts = counts_by_period(connection, bounds)
+        (whole,) = counts(connection)
+    assert [(each.period, each.count.stored, each.count.frames) for each in parts] == [
+        (0, 2500, 256),
+        (1, 5000, 512),
+        (2, 2501, 256),
+    ]
+    assert (whole.stored, whole.frames, whole.complete) == (held.readings, held.frames, True)
+    assert [part.held.frames for part in _spread(held, 500, 500, bounds)] == [1024]
+    single = HeldBlock(0, 1, 5, FrameState.HELD, "")
+    assert [(p.held.readings, p.first_ms) for p in _spread(single, 500, 2499, bounds)] == [(5, 2000)]
