@@ -1,4 +1,4 @@
-"""Looks after the spool's room: says when it gets short, and when there is room again."""
+"""Looks after the spool: makes it durable in groups, and says when its room gets short or is there again."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Iterator
+from itertools import count
 from typing import Final
 
 from agent.counters import Event
 from agent.spool import Room, Spool
+from core.delivery.frames import Lane
 
 log = logging.getLogger(__name__)
+
+REGISTERS_GROUPS: Final = 10
+"""Registers of so many groups become durable together [1]."""
 
 _LEAST_BYTES: Final = 1_000_000
 _HOURS_A_DAY: Final = 24
@@ -57,6 +62,38 @@ class RoomWatch:
             "limit_bytes": room.limit_bytes,
             "registers_left_bytes": room.registers_left_bytes,
         }
+
+
+async def flush_in_groups(
+    spool: Spool, group_s: float, now_ms: Callable[[], int], tell: Callable[[Event], None]
+) -> None:
+    """Make samples durable each group, and registers each ten, until cancelled: fewer frames are less to keep.
+
+    In its first groups a run does not wait, so that whoever has started it soon sees that it works.
+
+    Parameters
+    ----------
+    group_s
+        Length of a group [s].
+    now_ms
+        The clock that events carry [ms since 1970 UTC].
+    tell
+        Takes an event, if the room has become short or no longer is.
+
+    Raises
+    ------
+    OutsideError
+        If the disk refuses, or is full.
+    """
+    watch = RoomWatch(spool, now_ms)
+    for group in count(1):
+        await asyncio.sleep(group_s)
+        if group > REGISTERS_GROUPS and group % REGISTERS_GROUPS:
+            await spool.flush((Lane.SAMPLES,))
+            continue
+        for event in watch.look():
+            tell(event)
+        await spool.flush()
 
 
 async def wait_for_room(spool: Spool, stop: asyncio.Event) -> None:

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from itertools import count
 from typing import Final
 
 from agent.board import Board, DeviceState
@@ -26,7 +25,7 @@ from agent.points import PointTables, point_id, point_tables
 from agent.polled import PolledDevice
 from agent.poller import BusPoller
 from agent.readings import Scan, Source
-from agent.room_watch import RoomWatch, wait_for_room
+from agent.room_watch import flush_in_groups, wait_for_room
 from agent.schedule import Schedule, phase_of
 from agent.spool import Spool, SpoolLimits
 from agent.uplink import Uplink
@@ -40,9 +39,6 @@ log = logging.getLogger(__name__)
 
 GROUP_S: Final = 1.0
 """Samples of this long become durable together [s]."""
-
-REGISTERS_GROUPS: Final = 10
-"""Registers of so many groups become durable together [1]."""
 
 STANDSTILL_S: Final = 2.0
 """A standstill of the whole agent that is worth a word [s]."""
@@ -96,7 +92,7 @@ async def serve(config: AgentConfig, clock: Clock) -> None:
                 sending = group.create_task(uplink.run(), name="uplink")
                 await wait_for_room(spool, stop)
                 others = [
-                    group.create_task(_flush_in_groups(spool, clock.now_ms, tell), name="spool"),
+                    group.create_task(flush_in_groups(spool, GROUP_S, clock.now_ms, tell), name="spool"),
                     group.create_task(_look_after(clock, watch, board, spool, tables), name="clock"),
                     group.create_task(_remember(memory, board, clock, pollers, spool), name="memory"),
                 ]
@@ -223,19 +219,6 @@ def _bands(device: Device) -> dict[str, float]:
     return {
         point_id(device, name): float(band / measures[name].scale) for name, band in device.deadband.items()
     }
-
-
-async def _flush_in_groups(spool: Spool, now_ms: Callable[[], int], tell: Callable[[Event], None]) -> None:
-    """Make samples durable each second, and registers each ten: fewer frames are less to remember."""
-    room = RoomWatch(spool, now_ms)
-    for second in count(1):
-        await asyncio.sleep(GROUP_S)
-        if second % REGISTERS_GROUPS:
-            await spool.flush((Lane.SAMPLES,))
-            continue
-        for event in room.look():
-            tell(event)
-        await spool.flush()
 
 
 async def _remember(

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from agent import room_watch, service
-from agent.room_watch import wait_for_room
+from agent.room_watch import flush_in_groups, wait_for_room
 from agent.spool import Room, Spool, SpoolFull
 from config.agent import AgentConfig
 from config.loading import load_agent
@@ -50,19 +50,16 @@ class Disk:
 
     async def flush(self, lanes: Iterable[Lane] = tuple(Lane)) -> None:
         self.flushed.append(tuple(lanes))
-        if len(self.flushed) == 21:
+        if len(self.flushed) == 31:
             raise asyncio.CancelledError
 
 
-async def test_samples_are_flushed_each_second_and_registers_each_ten(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(service, "GROUP_S", 0)
+async def test_samples_are_flushed_each_second_and_registers_each_ten_after_the_first_ten() -> None:
     disk = Disk(room_of(10_000_000)._replace(alarm=False))
     with pytest.raises(asyncio.CancelledError):
-        await service._flush_in_groups(disk, lambda: 0, lambda event: None)  # type: ignore[arg-type]  # a double
+        await flush_in_groups(disk, 0, lambda: 0, lambda event: None)  # type: ignore[arg-type]  # a double
     both = [number for number, lanes in enumerate(disk.flushed, 1) if Lane.REGISTERS in lanes]
-    assert both == [10, 20] and all(Lane.SAMPLES in lanes for lanes in disk.flushed)
+    assert both == [*range(1, 11), 20, 30] and all(Lane.SAMPLES in lanes for lanes in disk.flushed)
 
 
 @pytest.mark.parametrize(
