@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import ParamSpec
 
 from collector.door import Door
-from collector.inbox import LINGER_S, Inbox, Message
+from collector.inbox import LINGER_S, Inbox
 from collector.intake import Intake, Sorted
 from collector.ledger import AnotherCollector
 from collector.stores.base import ReadingStore
@@ -108,7 +108,7 @@ class Ingest:
             Of `AnotherCollector`: the place of this one was taken while the ledger was away.
         """
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._serve(Lane.REGISTERS, self._take_registers))
+            tasks.create_task(self._serve(Lane.REGISTERS, self._commit))
             tasks.create_task(self._serve(Lane.SAMPLES, self._take_samples))
 
     def close(self) -> None:
@@ -131,11 +131,13 @@ class Ingest:
         except OutsideError as error:
             _LOG.debug(error.what)  # told by the lane that has something to write
 
-    async def _serve(self, lane: Lane, take: Callable[[Sequence[Message]], Awaitable[None]]) -> None:
+    async def _serve(self, lane: Lane, take: Callable[[Sorted], Awaitable[None]]) -> None:
         inbox, trouble = self.inboxes[lane], self._ledger_trouble[lane]
         while batch := await inbox.take():
             try:
-                await take(batch)
+                waiting = iter(batch)
+                while heard := await asyncio.to_thread(self._intake.sort, waiting):
+                    await take(heard)
             except AnotherCollector:
                 raise
             except OutsideError as error:
@@ -146,11 +148,7 @@ class Ingest:
             else:
                 trouble.worked()
 
-    async def _take_registers(self, batch: Sequence[Message]) -> None:
-        await self._commit(await asyncio.to_thread(self._intake.sort, batch))
-
-    async def _take_samples(self, batch: Sequence[Message]) -> None:
-        heard = await asyncio.to_thread(self._intake.sort, batch)
+    async def _take_samples(self, heard: Sorted) -> None:
         await self._commit(Sorted(heard.part(Table).arrivals, heard.garbage))
         if asyncio.get_running_loop().time() >= self._store_rests_until_s:
             await self._store_samples(heard.part(Data))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import Connection
 
 from collector import messages
-from collector.inbox import Message
+from collector.inbox import MAX_BATCH_BYTES, Message
 from collector.ledger import Ledger, delivery, quarantine
 from collector.ledger.holdings import LedgerHoldings
 from collector.stores.base import Rejection, StoreRow
@@ -106,11 +106,19 @@ class Intake:
         with self._ledger.writing():
             return ()
 
-    def sort(self, batch: Iterable[Message]) -> Sorted:
-        """Parse messages; what cannot be understood becomes garbage with a reason, and costs nothing else."""
+    def sort(self, waiting: Iterable[Message], most_characters: int = MAX_BATCH_BYTES) -> Sorted:
+        """Parse messages; what cannot be understood becomes garbage with a reason, and costs nothing else.
+
+        Parameters
+        ----------
+        waiting
+            Messages; of an iterator, what is not taken stays for the next call.
+        most_characters
+            Payload of frames to take before no further message is [1]: deflated it was a small part of that.
+        """
         arrivals: list[Arrival] = []
         garbage: list[Garbage] = []
-        for topic, payload in batch:
+        for topic, payload in waiting:
             try:
                 heard = messages.read(topic, payload)
             except WireError as error:
@@ -118,8 +126,12 @@ class Intake:
                 continue
             if isinstance(heard, Status):
                 _LOG.info("%s: %s", topic, heard.state)
-            else:
-                arrivals.append(heard)
+                continue
+            arrivals.append(heard)
+            if isinstance(heard.message, Data):
+                most_characters -= sum(len(sent.payload) for sent in heard.message.frames)
+                if most_characters <= 0:
+                    break
         return Sorted(arrivals, garbage)
 
     def commit(self, heard: Sorted, life: str) -> Sequence[Answer]:

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from collector.door import Door
-from collector.inbox import Inbox
+from collector.inbox import Inbox, Message
 from collector.ingest import Ingest
+from collector.intake import Intake, Sorted
 from collector.ledger import Ledger
-from collector.stores.base import Outcome, StoreRow
+from collector.stores.base import Outcome, Rows
 from collector.stores.sqlite import SqliteStore
 from core.delivery.frames import Lane
 from core.delivery.holdings import Answer
-from core.delivery.messages import Ack, Inventory, encode
+from core.delivery.messages import Ack, Data, Inventory, encode
 from core.errors import Unreachable
 from core.timeline import Interval
 from tests.unit.collector.material import (
@@ -45,7 +46,7 @@ class Store(SqliteStore):
 
     down = False
 
-    async def write(self, rows: Sequence[StoreRow]) -> Outcome:
+    async def write(self, rows: Rows) -> Outcome:
         if self.down:
             raise Unreachable("the store is away")
         return await super().write(rows)
@@ -202,6 +203,28 @@ async def test_what_waits_at_the_end_is_still_committed(tmp_path: Path) -> None:
     ledger = Ledger.open(tmp_path)
     assert [count.stored for count in ledger.counts()] == [50]
     ledger.close()
+
+
+async def test_deflated_messages_are_committed_in_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many small messages may hold more than should be in memory, or in one transaction."""
+    async with room(tmp_path) as here:
+        sorted_sizes: list[int] = []
+        sort = Intake.sort
+
+        def observed(self: Intake, waiting: Iterator[Message]) -> Sorted:
+            heard = sort(self, waiting, 20_000)
+            frames = (each.message.frames for each in heard.arrivals if isinstance(each.message, Data))
+            sorted_sizes.append(sum(len(sent.payload) for some in frames for sent in some))
+            return heard
+
+        monkeypatch.setattr(Intake, "sort", observed)
+        sent = [frame(i, minutes(300 * i, 300)) for i in range(12)]
+        here.hear(table(), *map(data, sent))
+        await here.until(lambda: {each.id for each in sent} <= here.acked())
+        assert sum(sorted_sizes) == sum(len(each.payload) for each in sent)
+        assert max(sorted_sizes) <= 20_000 + max(len(each.payload) for each in sent)
 
 
 async def test_an_inbox_is_bounded_and_cuts_batches() -> None:
