@@ -67,7 +67,7 @@ class RoomWatch:
 async def flush_in_groups(
     spool: Spool, group_s: float, now_ms: Callable[[], int], tell: Callable[[Event], None]
 ) -> None:
-    """Make samples durable each group, and registers each ten, until cancelled: fewer frames are less to keep.
+    """Make samples durable each group, registers each ten, until cancelled: fewer frames are less to keep.
 
     In its first groups a run does not wait, so that whoever has started it soon sees that it works.
 
