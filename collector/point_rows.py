@@ -40,8 +40,8 @@ def point_rows(connection: Connection, hq: HqConfig | None) -> list[PointRow]:
 
 
 def _in_order_of_use(connection: Connection) -> tuple[str, ...]:
-    newest = select(frames.c.point_table, func.max(frames.c.number)).group_by(frames.c.point_table)
-    used = dict(connection.execute(newest).tuples().all())
+    newest = select(frames.c.point_table, func.max(frames.c.number).label("last"))
+    used = {row.point_table: row.last for row in connection.execute(newest.group_by(frames.c.point_table))}
     return tuple(sorted(known_tables(connection), key=lambda digest: (used.get(digest, 0), digest)))
 
 

@@ -12,7 +12,7 @@ import math
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import aiohttp
 
@@ -100,6 +100,31 @@ class LineHttp:
             return await self._send(method, path, None if body is None else json.dumps(body).encode(), {})
         except _LineError as refusal:
             raise self._refused(str(refusal)) from refusal
+
+    async def ask_json(self, path: str) -> dict[str, Any]:
+        """Return the JSON object that answers a GET.
+
+        Raises
+        ------
+        Unreachable
+            The engine does not answer, or is overloaded.
+        OutsideError
+            It refuses, or answers something else.
+        """
+        answer = await self.ask("GET", path)
+        try:
+            told = json.loads(answer.text)
+        except ValueError:
+            told = None
+        if not isinstance(told, dict):
+            raise OutsideError(
+                f"what answers is no {self._words.engine}",
+                where=self._words.where,
+                evidence=repr(answer.text[:80]),
+                cause="another program listens there, or a proxy answers in its place",
+                next=self._words.alive,
+            )
+        return told
 
     async def close(self) -> None:
         """Close the connections."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from datetime import datetime, timedelta
 from decimal import Decimal
 from urllib.parse import urlencode
@@ -46,7 +45,7 @@ class InfluxStore:
 
     async def open(self) -> None:
         query = urlencode({"name": self._bucket})
-        found = json.loads((await self._http.ask("GET", f"/api/v2/buckets?{query}")).text)["buckets"]
+        found = (await self._http.ask_json(f"/api/v2/buckets?{query}")).get("buckets")
         if not found:
             raise ConfigError(
                 f"the InfluxDB has no bucket {self._bucket!r}",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from base64 import b64encode
 from datetime import timedelta
@@ -95,7 +94,8 @@ class InfluxOneStore:
     async def _query(self, text: str) -> list[dict[str, Any]]:
         """Return the rows of a query's only series."""
         asked = urlencode({"db": self._database, "epoch": "ms", "q": text})
-        (result,) = json.loads((await self._http.ask("GET", f"/query?{asked}")).text)["results"]
+        results = (await self._http.ask_json(f"/query?{asked}")).get("results")
+        result: dict[str, Any] = results[0] if results else {}
         if missing := result.get("error"):
             if "database not found" in missing:
                 raise ConfigError(

@@ -108,8 +108,9 @@ async def fill(server: InfluxServer, bucket: str, folder: Path, now_ms: int) -> 
     clock.append(now_ms)
     await projector.tell()
     rows = [StoreRow(POWER, now_ms - i * 60_000, None, 100.0 + i, 0) for i in range(60)]
-    rows[3] = StoreRow(POWER, now_ms - 3 * 60_000, None, None, 2)
+    rows[3] = StoreRow(POWER, now_ms - 3 * 60_000, None, 1e9, 0)
     (await store.write(rows)).settled()
+    (await store.write([StoreRow(POWER, now_ms - 3 * 60_000, None, None, 2)])).settled()  # it turned bad
     await store.close()
     ledger.close()
 

@@ -15,6 +15,7 @@ from collector.stores.influxdb import InfluxStore
 from collector.stores.lines import LineWriter
 from core.errors import ConfigError, OutsideError, Unreachable
 from core.timeline import Interval
+from tests.line_protocol_servers import VictoriaServer
 from tests.servers import InfluxServer
 
 T0 = 1_706_713_200_000
@@ -139,6 +140,13 @@ async def test_a_bucket_that_is_not_there(influxd: InfluxServer) -> None:
     outcome = await store.write([row(T0, 1)])
     assert outcome.retry == [row(T0, 1)], "a person may make the bucket"
     assert outcome.trouble is not None and not outcome.trouble.retryable
+    await store.close()
+
+
+async def test_another_engine_behind_the_same_protocol_is_refused(victoria: VictoriaServer) -> None:
+    store = InfluxStore(url=victoria.url, org="seiren", bucket="readings", token="none")
+    with pytest.raises(OutsideError, match="refuses"):
+        await store.open()
     await store.close()
 
 

@@ -40,9 +40,13 @@ async def engine(respond: Respond) -> AsyncIterator[tuple[LineHttp, list[list[st
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 (length,) = (
-                    int(line.split(b":")[1])
-                    for line in head.lower().split(b"\r\n")
-                    if b"content-length" in line
+                    [0]
+                    if head.startswith(b"GET")
+                    else (
+                        int(line.split(b":")[1])
+                        for line in head.lower().split(b"\r\n")
+                        if b"content-length" in line
+                    )
                 )
                 lines = _unzipped(head, await reader.readexactly(length)).decode().splitlines()
                 heard.append(lines)
@@ -144,6 +148,13 @@ async def test_what_leaves_the_house_is_zipped() -> None:
         http.zips = True
         assert (await http.write([row(1), row(2)])).accepted == 2
     assert [len(lines) for lines in heard] == [2]
+
+
+@pytest.mark.parametrize("text", ["<html>hello</html>", "[]", ""])
+async def test_another_program_at_the_address_is_told_apart(text: str) -> None:
+    async with engine(lambda _: (200, text, "")) as (http, _):
+        with pytest.raises(OutsideError, match="what answers is no engine"):
+            await http.ask_json("/api/v2/buckets")
 
 
 async def test_nobody_there() -> None:
