@@ -17,6 +17,7 @@ from agent.ledger_alarms import LedgerAlarms, LedgerState
 from agent.spool import Spool
 from config.agent import AgentConfig
 from core.delivery import topics
+from core.delivery.access import access_of_agent
 from core.delivery.actions import (
     Action,
     Free,
@@ -87,14 +88,7 @@ class Uplink:
             config.broker.host,
             config.broker.port,
             f"{config.agent}-{spool.epoch[:8]}",  # so that a clone is seen rather than thrown off in turns
-            subscriptions=[
-                topic
-                for ledger in self._ledgers
-                for topic in (
-                    topics.ack(self._site, self._agent, ledger),
-                    topics.collector_status(ledger),
-                )
-            ],
+            subscriptions=access_of_agent(self._site, self._agent, self._ledgers).reads,
             on_message=self._hear,
             will=lambda: self._status("gone"),
             on_connected=self._connected,

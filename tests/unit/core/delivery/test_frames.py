@@ -9,7 +9,7 @@ import pytest
 from core.delivery.frames import Frame, Lane, block_digest
 from core.delivery.tables import PointTable
 from core.errors import WireError
-from tests.unit.core.delivery.world import POINTS
+from tests.unit.core.delivery.machine import POINTS
 
 FRAME = Frame("aoba-1", Lane.REGISTERS, "e" * 32, 0, 1, "f" * 32, "[[1,[[0,1]]]]")
 

@@ -27,7 +27,7 @@ from core.delivery.messages import (
 )
 from core.delivery.topics import Topic, TopicKind
 from core.errors import WireError
-from tests.unit.core.delivery.world import POINTS
+from tests.unit.core.delivery.machine import POINTS
 
 HEX, OTHER = "a" * 32, "b" * 32
 VERSION_1 = '{"v":1,"kind":"data","epoch":"HEX","table":"HEX","frames":[[5,2,"[]"]]}'
