@@ -61,6 +61,12 @@ class Segments:
         """Yield the segments of a lane."""
         return (segment for segment in self if segment.stream.lane is lane)
 
+    def newest(self, lane: Lane) -> Iterator[Segment]:
+        """Yield the segments of a lane, newest first."""
+        for stream, segments in reversed(self._by_stream.items()):
+            if stream.lane is lane:
+                yield from reversed(segments)
+
     def add(self, segment: Segment) -> None:
         """Take a segment that is on disk."""
         self._by_stream.setdefault(segment.stream, []).append(segment)

@@ -115,7 +115,7 @@ class RoomMaker:
     def registers_bytes_per_day(self) -> int | None:
         """What registers take a day, by the times in the newest of them [bytes]; None: not known yet."""
         size = span_ms = 0
-        for segment in reversed(tuple(self._segments.of(Lane.REGISTERS))):
+        for segment in self._segments.newest(Lane.REGISTERS):
             if segment.span_ms:
                 size, span_ms = size + segment.size, span_ms + segment.span_ms
             if span_ms >= _RATE_OVER_MS:
