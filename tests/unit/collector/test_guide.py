@@ -9,7 +9,7 @@ import pytest
 
 from collector.imports import import_activity
 from collector.ledger import Ledger
-from collector.stores.influxdb import MIN_RETENTION_DAYS
+from collector.stores.base import MIN_RETENTION_DAYS
 from config.hq import load_hq
 
 GUIDE = (Path(__file__).parents[3] / "docs" / "guide-hq.md").read_text(encoding="utf-8")
