@@ -19,7 +19,7 @@ from core.delivery.dated import DatedBlock, DatedFrame, count_by_period
 from core.delivery.frames import block_digest
 from core.delivery.holdings import EpochRow, FrameState, HeldBlock, HeldFrame, LaneRow
 from core.delivery.messages import Gone
-from tests.unit.core.delivery.test_dated import STREAM
+from tests.unit.core.delivery.test_dated import EPOCH, STREAM
 from tests.unit.core.delivery.test_dated import streams as any_stream
 
 Stream = tuple[EpochRow, LaneRow, list[DatedFrame], list[Gone], list[DatedBlock]]
@@ -95,7 +95,7 @@ def with_ids(stream: Stream, choose: st.DataObject) -> Stream:
     )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
 @given(any_stream(), st.lists(st.integers(0, 2000), unique=True, min_size=2, max_size=5), st.data())
 def test_runs_count_as_single_frames_do(
     ledger: Ledger, stream: Stream, cuts: list[int], choose: st.DataObject
@@ -126,6 +126,15 @@ def test_a_long_run_of_frames_is_one_block(ledger: Ledger) -> None:
         (2000, 3000, 2_000_000),
     ]
     assert found.frames == []
+
+
+def test_a_range_that_begins_inside_a_run_takes_off_the_readings_of_its_own_places(ledger: Ledger) -> None:
+    row = EpochRow(STREAM, "aoba", frames=12, readings=166)
+    kept = [DatedFrame(HeldFrame(at, f"{at:032x}", at + 1, FrameState.HELD), at) for at in range(10)]
+    freed = Gone(EPOCH, 7, 5, 138, "freed", None, None, None)
+    with holding(ledger, (row, LaneRow("aoba-1", STREAM.lane), kept, [freed], [])) as connection:
+        (whole,) = counts(connection)
+    assert (whole.stored, whole.lost, whole.complete) == (55, {"trimmed": 138 - 8 - 9 - 10}, True)
 
 
 def test_a_block_without_ids_is_spread_evenly_over_the_days_that_it_touches(ledger: Ledger) -> None:
