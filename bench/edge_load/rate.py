@@ -36,6 +36,7 @@ from core.delivery.frames import Lane
 from core.delivery.payload import Event
 from core.delivery.tables import PointTable
 from core.runtime.clock import WallClock
+from core.runtime.steady import Boot
 
 HERE = Path(__file__).parent
 FIRST_PORT = 22_500
@@ -119,7 +120,15 @@ async def pymodbus() -> dict[str, float]:
 class Nowhere(Spool):
     """A spool that takes readings and keeps nothing, to tell what the way there costs."""
 
-    def add(self, lane: Lane, table: PointTable, scans: Iterable[Scan], events: Iterable[Event] = ()) -> None:
+    def add(
+        self,
+        lane: Lane,
+        table: PointTable,
+        scans: Iterable[Scan],
+        events: Iterable[Event] = (),
+        *,
+        unknown: Boot | None = None,
+    ) -> None:
         """Forget them."""
 
 
