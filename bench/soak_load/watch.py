@@ -1,0 +1,102 @@
+"""Memory and open files of processes over time (Linux: it reads /proc)."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from subprocess import Popen
+from types import TracebackType
+from typing import Any, Self
+
+EVERY_S = 5.0
+WARM_UP_S = 120.0
+"""What a process takes in this time after its start is no slope [s]."""
+
+
+@dataclass
+class Life:
+    """One run of a process."""
+
+    started_s: float
+    memory_mb: list[tuple[float, float]] = field(default_factory=list)
+    files: list[int] = field(default_factory=list)
+
+    @property
+    def settled(self) -> list[tuple[float, float]]:
+        """Memory after the time that a process needs to settle: [s] and [MB]."""
+        return [(at_s, mb) for at_s, mb in self.memory_mb if at_s - self.started_s > WARM_UP_S]
+
+
+class Watch:
+    """Looks at processes in a thread of its own while it is entered.
+
+    Parameters
+    ----------
+    processes
+        By name; each new process under a name is a life of its own.
+    names
+        Which of them to look at.
+    """
+
+    def __init__(self, processes: Mapping[str, Popen[Any]], names: Sequence[str]) -> None:
+        self.lives: dict[str, list[Life]] = {name: [] for name in names}
+        self._processes = processes
+        self._pids: dict[str, int] = {}
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._ended.wait(EVERY_S):
+            for name in self.lives:
+                self._look(name, self._processes[name].pid, time.monotonic())
+
+    def _look(self, name: str, pid: int, now_s: float) -> None:
+        try:
+            status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+            files = len(list(Path(f"/proc/{pid}/fd").iterdir()))
+        except OSError:
+            return  # it ended just now
+        if "VmRSS:" not in status:
+            return
+        if self._pids.get(name) != pid:
+            self._pids[name] = pid
+            self.lives[name].append(Life(now_s))
+        life = self.lives[name][-1]
+        life.memory_mb.append((now_s, int(status.partition("VmRSS:")[2].split()[0]) * 1024 / 1e6))
+        life.files.append(files)
+
+
+def figures(lives: Mapping[str, list[Life]]) -> dict[str, dict[str, float | int | None]]:
+    """Return the largest memory and number of open files, and the slope of the longest life."""
+    return {
+        name: {
+            "lives": len(each),
+            "memory_mb_max": round(max(mb for life in each for _, mb in life.memory_mb), 1),
+            "open_files_max": max(files for life in each for files in life.files),
+            "open_files_last": each[-1].files[-1],
+            "longest_life_s": round(longest[-1][0] - longest[0][0]) if longest else 0,
+            "memory_slope_mb_per_10_min": round(slope(longest) * 600, 2) if len(longest) > 2 else None,
+        }
+        for name, each in lives.items()
+        for longest in [max((life.settled for life in each), key=len)]
+    }
+
+
+def slope(points: list[tuple[float, float]]) -> float:
+    """Return the slope of the least-squares line through points."""
+    mean_x, mean_y = (sum(axis) / len(points) for axis in zip(*points, strict=True))
+    spread = sum((x - mean_x) ** 2 for x, _ in points)
+    return sum((x - mean_x) * (y - mean_y) for x, y in points) / spread if spread else 0.0
