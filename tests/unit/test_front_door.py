@@ -25,7 +25,7 @@ sys.argv = ["seiren", *{arguments!r}]
 seiren.main()
 """
 
-HQ_ONLY = {"sqlalchemy", "alembic", "influxdb_client", "jinja2", "starlette", "uvicorn", "babel", "uvloop"}
+HQ_ONLY = {"sqlalchemy", "alembic", "aiohttp", "jinja2", "starlette", "uvicorn", "babel", "uvloop"}
 
 
 def run_without(missing: set[str], *arguments: str) -> subprocess.CompletedProcess[str]:
