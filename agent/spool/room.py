@@ -70,8 +70,7 @@ class RoomMaker:
         self._drop(over, self._droppable(Lane.SAMPLES))
         over = self._hard.over(used, need, now.hard_limit) - (used - self._used)
         over = self._drop(over, self._droppable(Lane.SAMPLES, active=True))
-        if lane is Lane.REGISTERS:
-            over = self._drop(over, self._droppable(Lane.REGISTERS))
+        over = self._drop(over, self._droppable(Lane.REGISTERS))
         if over > 0:
             raise SpoolFull(
                 "the disk is full: nothing is read any more",

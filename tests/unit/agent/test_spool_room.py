@@ -199,7 +199,7 @@ async def test_samples_leave_the_reserve_to_registers(machine: Machine) -> None:
     assert machine.left(REGISTERS) == [*range(14)]
 
 
-async def test_registers_are_never_dropped_for_samples(machine: Machine) -> None:
+async def test_samples_make_way_for_samples_before_any_register(machine: Machine) -> None:
     machine.restart(limit_to(3))
     await machine.write(4, REGISTERS)
     machine.disk.spool.store.hold(REGISTERS, machine.disk.spool.epoch, 0, 4)
@@ -212,10 +212,25 @@ async def test_the_oldest_registers_that_some_ledger_holds_go_last_and_are_named
     await machine.write(4, REGISTERS)
     await machine.write(2, SAMPLES)
     machine.disk.spool.store.hold(REGISTERS, machine.disk.spool.epoch, 0, 2)
-    await machine.write(4, REGISTERS)
+    await machine.write(2, REGISTERS)
+    assert (machine.gone(SAMPLES), machine.gone(REGISTERS)) == ([(0, 2, "disk_full")], [])
+    await machine.write(2, REGISTERS)
     assert machine.gone(SAMPLES) == [(0, 2, "disk_full")]
     assert machine.gone(REGISTERS) == [(0, 2, "disk_full")]
     assert machine.disk.accounted() == machine.disk.taken()
+
+
+async def test_a_dead_second_ledger_stops_nothing(machine: Machine) -> None:
+    """Registers that one ledger holds fill all there is: they make way, for samples too."""
+    machine.restart(limit_to(3))
+    for at in range(40):
+        await machine.write(1, REGISTERS)
+        machine.disk.spool.store.hold(REGISTERS, machine.disk.spool.epoch, at, at + 1)
+    registers = machine.left(REGISTERS)
+    await machine.write(8, SAMPLES)
+    assert machine.left(SAMPLES)[-1] == 7
+    assert len(registers) - len(machine.left(REGISTERS)) <= 2, "they cost one file of registers"
+    assert machine.disk.accounted() == machine.disk.taken() == 48 * READINGS
 
 
 async def test_registers_that_no_ledger_holds_are_never_dropped_and_the_agent_stops(machine: Machine) -> None:
