@@ -108,7 +108,7 @@ def test_garbage_on_the_topics_costs_no_reading(tmp_path: Path) -> None:
     assert_nothing_lost(run)
     energy = run.statement("2018-03")["figures"]["energy.RPL-01"]
     assert Fraction(energy["value"]) == Fraction("80230.41")
-    aside = json.loads(run.seiren("collector", "status", out, "--format", "json"))["quarantine"]
+    aside = json.loads(run.seiren("collector", "status", out, "--format", "json"))["aside"]
     assert {topic for topic, _ in GARBAGE} == {each["source"] for each in aside}
     assert sum(each["times"] for each in aside) == len(GARBAGE)
     assert all(each["reason"] for each in aside)
