@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from unittest.mock import patch
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from agent.spool.collection import Segments
 from agent.spool.segments import Segment
@@ -127,29 +126,27 @@ class SetsTheHeadBack(World):
     will_on_head = True
 
 
-def with_part(place: str, part: type) -> Callable[[], ExitStack]:
-    """Return what puts a broken part in the place of a right one."""
+class Broken(NamedTuple):
+    """A program with one rule broken: another world, or another part in the place of the right one.
 
-    def enter() -> ExitStack:
-        stack = ExitStack()
-        stack.enter_context(patch(place, part))
-        return stack
+    `number` is a seed that finds it soon.
+    """
 
-    return enter
+    number: int
+    world: type[World] = World
+    place: str = ""
+    part: type = object
 
 
-BROKEN_WORLDS: dict[str, type[World]] = {
-    "fsync left out": LeavesOutSyncs,
-    "ack before commit": AcksBeforeCommit,
-    "free on PUBACK": FreesWhatTheBrokerHas,
-    "epoch resumed after a restart": ResumesAnEpoch,
-    "not-wanted taken for held": TakesTheUnwantedForHeld,
-}
-
-BROKEN_PARTS: dict[str, tuple[str, type]] = {
-    "life ignored": ("core.delivery.sender.Peer", _BelievesAnyLife),
-    "life followed before it answered": ("core.delivery.sender.Peer", _FollowsAtOnce),
-    "unlink before the reason": ("agent.spool.store.Segments", _UnlinksFirst),
-    "one ledger's word frees": ("core.delivery.sender.Stock", _StockOfOneLedger),
-    "held by place instead of id": ("core.delivery.receiver.Keeper", _KeepsOneFrameAtAPlace),
+BROKEN = {
+    "sync left out": Broken(3, LeavesOutSyncs),
+    "ack before commit": Broken(0, AcksBeforeCommit),
+    "free on the broker's word": Broken(0, FreesWhatTheBrokerHas),
+    "life ignored": Broken(0, place="core.delivery.sender.Peer", part=_BelievesAnyLife),
+    "life followed before it answered": Broken(1, place="core.delivery.sender.Peer", part=_FollowsAtOnce),
+    "epoch resumed after a restart": Broken(3, ResumesAnEpoch),
+    "unlink before the reason": Broken(6, place="agent.spool.store.Segments", part=_UnlinksFirst),
+    "one ledger's word frees": Broken(1, place="core.delivery.sender.Stock", part=_StockOfOneLedger),
+    "held by place, not by id": Broken(5, place="core.delivery.receiver.Keeper", part=_KeepsOneFrameAtAPlace),
+    "what is not wanted is held": Broken(0, TakesTheUnwantedForHeld),
 }

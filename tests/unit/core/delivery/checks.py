@@ -5,8 +5,9 @@ from __future__ import annotations
 from core.delivery.frames import Stream
 from core.delivery.holdings import FrameState
 from core.delivery.ranges import Ranges
+from tests.unit.core.delivery.ledgers import Collector
 from tests.unit.core.delivery.machine import Machine
-from tests.unit.core.delivery.world import Collector, World, readings_of
+from tests.unit.core.delivery.world import World, readings_of
 
 
 def check(world: World) -> None:

@@ -153,3 +153,35 @@ class MemoryLedger:
             )
             for row in self.epoch_rows.values()
         )
+
+
+@dataclass
+class Collector:
+    """One collector: its ledger, its present life, and what the broker has for it."""
+
+    name: str
+    ledger_id: str
+    lives: list[str] = field(default_factory=list)
+    at_end: list[frozenset[str]] = field(default_factory=list)
+    was_always_there: bool = True
+    ledger: MemoryLedger = field(default_factory=MemoryLedger)
+    up: list[tuple[str, Lane | None, bytes]] = field(default_factory=list)
+    backups: list[MemoryLedger] = field(default_factory=list)
+
+    @property
+    def life(self) -> str:
+        return self.lives[-1]
+
+    def begin(self, life: str) -> None:
+        """Begin another life, and remember what was held in the one before."""
+        self.at_end.append(frozenset(self.ledger.kept.keys() | self.ledger.forgotten))
+        self.lives.append(life)
+
+    def lives_after(self, life: str) -> list[str]:
+        return self.lives[self.lives.index(life) + 1 :]
+
+    def held_in(self, life: str, frame: Frame | None) -> bool:
+        """Whether this very frame was committed in a life, or before it."""
+        if life == self.life:
+            return self.ledger.holds(frame)
+        return frame is not None and frame.id in self.at_end[self.lives.index(life) + 1]

@@ -156,7 +156,7 @@ class Machine:
         if not self.runs:
             return
         shapes = {shape.points[0]: shape for shape in _SHAPES}
-        scans = [Scan(shapes[one.point], one.time_ms, (one.count,)) for one in readings]  # type: ignore[arg-type]
+        scans = [Scan(shapes[one.point], one.time_ms, (one.count,)) for one in readings]
         self.spool.add(lane, POINTS, scans)
         if poison:
             self.spool._pending[lane][POINTS.digest].groups.append(Group(0, 1, "[\0["))
@@ -262,8 +262,7 @@ class MemoryImage:
     """Disk and memory of a running machine at one instant."""
 
     def __init__(self, machine: Machine) -> None:
-        self._files = machine.disk.root.parent / "images" / machine.world.draw(8)
-        machine.disk.copy(machine.folder, self._files)
+        self._files = machine.disk.image(machine.folder)
         self._process = self._copied((machine.spool, machine.sender), machine)
         self._rest = (machine.epoch, dict(machine.ids), copy.deepcopy(machine.heard))
 
@@ -271,8 +270,7 @@ class MemoryImage:
         """Put a machine, which runs or not, back to what it was."""
         if machine.runs:
             machine.kill()
-        machine.folder.mkdir(exist_ok=True)
-        machine.disk.put_back(self._files, machine.folder)
+        machine.disk.put_back(machine.folder, self._files)
         machine.spool, machine.sender = self._copied(self._process, machine)
         machine.epoch, ids, heard = self._rest
         machine.ids, machine.heard = dict(ids), copy.deepcopy(heard)

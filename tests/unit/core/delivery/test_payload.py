@@ -20,7 +20,7 @@ from core.delivery.payload import (
     since_start,
 )
 from core.errors import WireError
-from tests.unit.core.delivery.world import POINTS
+from tests.unit.core.delivery.machine import POINTS
 
 POINT = POINTS.rows[0].point
 COUNTS = st.integers() | st.decimals(allow_nan=False, allow_infinity=False)

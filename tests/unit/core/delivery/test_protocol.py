@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import HealthCheck, seed, settings
@@ -22,10 +22,13 @@ from hypothesis.stateful import (
 from agent.spool.limits import SpoolLimits
 from core.delivery.frames import Lane
 from tests.unit.core.delivery.checks import check
+from tests.unit.core.delivery.ledgers import Collector
 from tests.unit.core.delivery.machine import MemoryImage
-from tests.unit.core.delivery.world import Collector, World
+from tests.unit.core.delivery.model_disk import Image
+from tests.unit.core.delivery.strangers import come_late, forge, litter, steal
+from tests.unit.core.delivery.world import World
 
-_STEPS = 25
+_STEPS = 20
 _SETTINGS = settings(
     stateful_step_count=_STEPS,
     deadline=None,
@@ -39,14 +42,15 @@ class Faults(RuleBasedStateMachine):
     """Any order of work and faults."""
 
     world_class: ClassVar[type[World]] = World
+    below: ClassVar[Path]
 
     @initialize(seed=st.integers(0, 2**32), ledgers=st.integers(1, 2))
     def begin(self, seed: int, ledgers: int) -> None:
-        self.folder = Path(tempfile.mkdtemp())
+        self.folder = Path(tempfile.mkdtemp(dir=self.below))
         self.world = self.world_class(self.folder, seed, ledgers=ledgers)
         self.force = self.world.disk.in_force()
         self.force.__enter__()
-        self.disk_images: list[Path] = []
+        self.disk_images: list[Image] = []
         self.memory_images: list[MemoryImage] = []
 
     def _one(self) -> Collector:
@@ -59,6 +63,8 @@ class Faults(RuleBasedStateMachine):
 
     @rule(crash=st.booleans(), ms=st.sampled_from([300, 2000]))
     def collector_takes_some(self, crash: bool, ms: int) -> None:
+        self.world.take(Lane.REGISTERS, 2)
+        self.world.machine.flush()
         self.world.pass_time(ms)
         collector, chance = self._one(), self.world.chance
         which = [i for i in range(len(collector.up)) if chance.random() < 0.5]
@@ -71,14 +77,19 @@ class Faults(RuleBasedStateMachine):
     @rule(repeat=st.booleans())
     def broker_repeats_or_loses(self, repeat: bool) -> None:
         chance = self.world.chance
-        bags = [bag for bag in (self.world.down, *(one.up for one in self.world.collectors)) if bag]
-        if bags:
-            bag = chance.choice(bags)
+        every: list[list[Any]] = [self.world.down]
+        every += [one.up for one in self.world.collectors]
+        if any(every):
+            bag = chance.choice([bag for bag in every if bag])
             at = chance.randrange(len(bag))
             if repeat:
                 bag.append(bag[at])
             else:
                 del bag[at]
+
+    @rule()
+    def old_words_come_late(self) -> None:
+        come_late(self.world)
 
     @rule()
     def connection_is_lost(self) -> None:
@@ -89,8 +100,7 @@ class Faults(RuleBasedStateMachine):
         machine = self.world.chance.choice(self.world.machines)
         if steps is not None:
             machine.kill(steps=steps)
-            machine.flush()
-            self.world.all_goes_well()
+            self.world.go_on()
         machine.kill()
         if power and machine.folder.exists():
             self.world.disk.cut_power(machine.folder)
@@ -145,6 +155,8 @@ class Faults(RuleBasedStateMachine):
     def room_changes(self, max_bytes: int | None, full: bool) -> None:
         self.world.disk.capacity = self.world.disk.used() + 1_500 if full else None
         self.world.limits = SpoolLimits(max_bytes=max_bytes)
+        self.world.machine.stop()
+        self.world.machine.start()
 
     @rule()
     def a_sync_fails(self) -> None:
@@ -160,9 +172,9 @@ class Faults(RuleBasedStateMachine):
 
     @rule()
     def somebody_forges_litters_and_steals(self) -> None:
-        self.world.forge()
-        self.world.litter()
-        self.world.steal()
+        forge(self.world)
+        litter(self.world)
+        steal(self.world)
 
     @precondition(lambda self: len(self.world.machines) == 1)
     @rule()
@@ -171,7 +183,7 @@ class Faults(RuleBasedStateMachine):
 
     @rule()
     def an_image_of_the_disk_is_kept(self) -> None:
-        self.disk_images.append(self.world.image_disk())
+        self.disk_images.append(self.world.disk.image(self.world.machine.folder))
 
     @precondition(lambda self: self.disk_images)
     @rule()
@@ -191,7 +203,7 @@ class Faults(RuleBasedStateMachine):
 
     @rule()
     def spool_is_wiped(self) -> None:
-        self.world.restore_disk(None)
+        self.world.restore_disk({})
 
     @invariant()
     def work_goes_on_and_nothing_is_freed_that_a_ledger_lacks(self) -> None:
@@ -209,18 +221,19 @@ class Faults(RuleBasedStateMachine):
             shutil.rmtree(self.folder)
 
 
-def _run(number: int, examples: int, machine: type[Faults] = Faults) -> None:
-    seeded = seed(number)(type("SeededFaults", (machine,), {}))
-    run_state_machine_as_test(seeded, settings=settings(_SETTINGS, max_examples=examples))
+def run(folder: Path, number: int, examples: int, world: type[World] = World, **options: Any) -> None:
+    """Try so many random runs; the number is their seed, and a failure prints how to repeat it."""
+    seeded = seed(number)(type("SeededFaults", (Faults,), {"below": folder, "world_class": world}))
+    run_state_machine_as_test(seeded, settings=settings(_SETTINGS, max_examples=examples, **options))
 
 
 @pytest.mark.parametrize("number", range(10))
-def test_any_faults(number: int) -> None:
-    _run(number, 30)
+def test_any_faults(tmp_path: Path, number: int) -> None:
+    run(tmp_path, number, 30)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("number", range(100, 200))
-def test_any_faults_at_length(number: int) -> None:
-    _run(number, 100)
+def test_any_faults_at_length(tmp_path: Path, number: int) -> None:
+    run(tmp_path, number, 100)

@@ -23,7 +23,8 @@ from core.delivery.messages import (
 from core.delivery.payload import TakenReading, encode_payload
 from core.delivery.receiver import Arrival, decide
 from tests.unit.core.delivery.ledgers import MemoryLedger
-from tests.unit.core.delivery.world import AGENT, POINTS, SITE
+from tests.unit.core.delivery.machine import AGENT, POINTS
+from tests.unit.core.delivery.world import SITE
 
 LIFE, EPOCH, OLDER, OTHER = "1" * 32, "e" * 32, "d" * 32, "c" * 32
 LANE = Lane.REGISTERS

@@ -8,55 +8,22 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent.spool.limits import SpoolLimits
 from core.delivery.actions import Free
 from core.delivery.frames import Frame, Lane
 from core.delivery.holdings import Answer
-from core.delivery.messages import Ack, Block, Data, Head, Inventory, Life, Message, Table, decode, encode
+from core.delivery.messages import Data, Head, Inventory, Life, Message, Table, decode, encode
 from core.delivery.payload import TakenReading, decode_payload
 from core.delivery.receiver import Arrival, decide
 from core.errors import WireError
-from tests.unit.core.delivery.ledgers import MemoryLedger
+from tests.unit.core.delivery.ledgers import Collector, MemoryLedger
 from tests.unit.core.delivery.machine import AGENT, POINTS, Machine
-from tests.unit.core.delivery.model_disk import ModelDisk
+from tests.unit.core.delivery.model_disk import Image, ModelDisk
 
 SITE, LEDGER = "aoba", "hq"
 DAY_MS = 86_400_000
-
-
-@dataclass
-class Collector:
-    """One collector: its ledger, its present life, and what the broker has for it."""
-
-    name: str
-    ledger_id: str
-    lives: list[str] = field(default_factory=list)
-    at_end: list[frozenset[str]] = field(default_factory=list)
-    was_always_there: bool = True
-    ledger: MemoryLedger = field(default_factory=MemoryLedger)
-    up: list[tuple[str, Lane | None, bytes]] = field(default_factory=list)
-    backups: list[MemoryLedger] = field(default_factory=list)
-
-    @property
-    def life(self) -> str:
-        return self.lives[-1]
-
-    def begin(self, life: str) -> None:
-        """Begin another life, and remember what was held in the one before."""
-        self.at_end.append(frozenset(self.ledger.kept.keys() | self.ledger.forgotten))
-        self.lives.append(life)
-
-    def lives_after(self, life: str) -> list[str]:
-        return self.lives[self.lives.index(life) + 1 :]
-
-    def held_in(self, life: str, frame: Frame | None) -> bool:
-        """Whether this very frame was committed in a life, or before it."""
-        if life == self.life:
-            return self.ledger.holds(frame)
-        return frame is not None and frame.id in self.at_end[self.lives.index(life) + 1]
 
 
 class World:
@@ -96,6 +63,8 @@ class World:
         self._at_connection: bytes | None = None
         self._ticks = 0
         self.down: list[tuple[str, bytes]] = []
+        self.said_down: list[tuple[str, str, bytes]] = []
+        self.said_up: list[tuple[str, Lane | None, bytes]] = []
         self.collectors = [Collector(name, self.draw(32)) for name in self.ledgers]
         with self.disk.in_force():
             self.machines = [self.machine_class(self, self.disk, self.disk.root / "0")]
@@ -137,6 +106,7 @@ class World:
         data = encode(message)
         if lane is None:
             self.retained = data
+        self.said_up.append((AGENT, lane, data))
         for collector in self.collectors:
             collector.up.append((AGENT, lane, data))
         if self.frees_when_sent and isinstance(message, Data) and lane is not None:
@@ -210,7 +180,8 @@ class World:
             return
         self.pass_time(chance.choice((20, 60, 300)))
         for collector in self.collectors:
-            self.collect(collector, [i for i in range(len(collector.up)) if chance.random() < 0.7])
+            some = [i for i in range(len(collector.up)) if chance.random() < 0.7]
+            self.collect(collector, some, crash_before_commit=chance.random() < 0.1)
         for _ in range(chance.randint(0, len(self.down))):
             self.hear(chance.randrange(len(self.down)))
 
@@ -241,7 +212,7 @@ class World:
             time_ms=self.wall_ms(),
             alive=True,
         )
-        self.down.append((collector.name, encode(message)))
+        self._say(collector, message)
 
     def restore(self, collector: Collector, backup: MemoryLedger) -> None:
         """Put an older ledger in the place of the present one."""
@@ -272,38 +243,6 @@ class World:
         for collector in self.collectors:
             self.say_life(collector)
 
-    def forge(self) -> None:
-        """Let somebody who cannot listen publish acks: of a life that he knows or of frames that he knows."""
-        name = self.chance.choice(self.ledgers)
-        lives = [one.life for one in self.collectors if one.name == name]
-        frames = list(self.frames.values())
-        if frames and self.chance.random() < 0.5:
-            frame = self.chance.choice(frames)
-            forged = Ack(life=self.draw(32), lane=frame.lane, ids=(frame.id,), inventory=self.draw(16))
-        else:
-            epoch = self.machine.epoch
-            block = Block(epoch, 0, self.chance.randint(1, 4), 9, self.draw(32))
-            lane = self.chance.choice(list(Lane))
-            forged = Ack(life=lives[0], lane=lane, ids=(self.draw(32),), held=(block,))
-        self.down.append((name, encode(forged)))
-
-    def steal(self) -> None:
-        """Let another agent send a frame of an epoch that collectors know as ours."""
-        if not self.frames:
-            return
-        frame = self.chance.choice(list(self.frames.values()))
-        other = Frame("thief", frame.lane, frame.epoch, frame.index, 1, frame.table, "[]")
-        for collector in self.collectors:
-            if collector.ledger.owner(frame.epoch) == (SITE, AGENT):
-                collector.up.append(("thief", frame.lane, encode(Data.of([other]))))
-                self.collect(collector, (len(collector.up) - 1,))
-
-    def litter(self) -> None:
-        """Let somebody publish what no version of the protocol is."""
-        garbage = self.chance.choice((b"\x01\xff", b"[" * 500, b'{"v":9,"kind":"data"}', b""))
-        for collector in self.collectors:
-            collector.up.append((AGENT, Lane.REGISTERS, garbage))
-
     def flip(self, machine: Machine) -> None:
         """Flip bits of a byte on a machine's disk; where there are two copies, not of both."""
         if machine.is_whole:
@@ -313,21 +252,15 @@ class World:
     def clone(self) -> None:
         """Start a second machine on a copy of the first one's disk."""
         second = self.machine_class(self, self.disk, self.disk.root / str(len(self.machines)))
-        self.disk.copy(self.machine.folder, second.folder)
+        self.disk.put_back(second.folder, self.disk.image(self.machine.folder))
         second.start()
         self.machines.append(second)
 
-    def image_disk(self) -> Path:
-        """Keep a copy of the first machine's disk as it is now."""
-        image = self.disk.root.parent / "images" / self.draw(8)
-        self.disk.copy(self.machine.folder, image)
-        return image
-
-    def restore_disk(self, image: Path | None) -> None:
+    def restore_disk(self, image: Image) -> None:
         """Start the first machine anew on an older image of its disk, or on an empty one."""
         self.tear()
         self.machine.kill()
-        self.disk.copy(image or self.disk.root / "nothing", self.machine.folder)
+        self.disk.put_back(self.machine.folder, image)
         self.machine.start()
 
     def tear(self) -> None:
@@ -362,7 +295,7 @@ class World:
         self._go_on(400)
         for collector in self.collectors:
             self.new_life(collector)  # the last inventory tells what became of everything
-        self._go_on(30)
+        self._go_on(10)
 
     def _go_on(self, rounds: int) -> None:
         for _ in range(rounds):
@@ -372,13 +305,18 @@ class World:
             while self.down:
                 self.hear(0)
             waits = any(machine.sender.unheld for machine in self.machines)
-            if not waits and rounds > 30 and not any(one.up for one in self.collectors):
+            if not waits and rounds > 10 and not any(one.up for one in self.collectors):
                 break
 
     def _answer(self, collector: Collector, answers: tuple[Answer, ...]) -> None:
         for answer in answers:
             if answer.agent == AGENT:
-                self.down.append((collector.name, encode(answer.message)))
+                self._say(collector, answer.message)
+
+    def _say(self, collector: Collector, message: Message) -> None:
+        data = encode(message)
+        self.said_down.append((collector.life, collector.name, data))
+        self.down.append((collector.name, data))
 
 
 def readings_of(frame: Frame) -> set[TakenReading]:
