@@ -19,7 +19,7 @@ from core.runtime.certificates import Certificate, certificates_of, soon_over
 from core.runtime.logs import facts
 from core.runtime.mqtt_connection import Connection, Publication
 from core.runtime.mqtt_security import MqttSecurity
-from core.runtime.mqtt_troubles import lost
+from core.runtime.mqtt_troubles import lost, thrown_out
 from core.runtime.words import stamp
 
 __all__ = ["MqttSession", "Publication"]
@@ -28,6 +28,8 @@ _LOG = logging.getLogger(__name__)
 
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 30.0
+_BRIEF_S = 5.0
+"""A connection that ends sooner was not wanted, or the line is no good: no reason to hurry [s]."""
 _DAY_S = 86_400.0
 _UTC = ZoneInfo("UTC")
 
@@ -85,6 +87,8 @@ class MqttSession:
         self._connection: Connection | None = None
         self._closed = asyncio.Event()
         self._tell_again_s = 0.0
+        self._connected_s: float | None = None
+        self._brief = 0
         self.broker_certificate_ends_ms: int | None = None
         """When the certificate ends that the broker showed [ms since 1970 UTC]; None: it showed none."""
         self.fault: Unreachable | None = None
@@ -105,16 +109,21 @@ class MqttSession:
         """
         failures = 0
         while not self._closed.is_set():
+            self._connected_s = None
             try:
                 await self._serve_once()
-                failures = 0
-            except Unreachable as error:
+                error = None
+            except Unreachable as unreachable:
+                error = unreachable
+            if self._connected_s is not None:
+                failures, error = 0, self._ended(time.monotonic() - self._connected_s)
+            elif error is not None:
                 if failures == 0:
                     _LOG.warning(error.what, extra=facts(error))
-                self.fault = error
                 failures += 1
+            self.fault = error
             if not self._closed.is_set():
-                await self._pause(failures)
+                await self._pause(max(failures, self._brief))
 
     def publish(
         self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False
@@ -147,11 +156,18 @@ class MqttSession:
             await connection.open(self._client_id, self._keepalive_s, will)
             await connection.subscribe(self._subscriptions)
             self._connection, self.fault = connection, None
-            _LOG.info("connected to the broker", extra={"where": self._where})
+            self._connected_s = time.monotonic()
+            if not self._thrown_out:
+                self._welcome()
             if self._on_connected is not None:
                 await self._on_connected()
             if self._closed.is_set():
                 await connection.leave()
+            if self._thrown_out:
+                await asyncio.wait([connection.ended], timeout=_BRIEF_S)
+                if not connection.ended.done():
+                    self._welcome()
+                    self._brief = 0
             while not connection.ended.done():
                 await self._tell_of_certificates(connection.certificate_ends_ms)
                 await asyncio.wait([connection.ended], timeout=_DAY_S)
@@ -161,8 +177,27 @@ class MqttSession:
             connection.shut()
             if was_connected and self._on_disconnected is not None:
                 self._on_disconnected()
-        if not self._closed.is_set():
+
+    @property
+    def _thrown_out(self) -> bool:
+        """Whether each connection ends as soon as it is there: told once, and tried ever more rarely."""
+        return self._brief > 1
+
+    def _welcome(self) -> None:
+        _LOG.info("connected to the broker", extra={"where": self._where})
+
+    def _ended(self, lasted_s: float) -> Unreachable | None:
+        """Say that a connection has ended, and judge why."""
+        if self._closed.is_set():
+            return None
+        self._brief = self._brief + 1 if lasted_s < _BRIEF_S else 0
+        if self._brief < 2:
             _LOG.warning("the connection to the broker was lost", extra={"where": self._where})
+            return None
+        error = thrown_out(self._where)
+        if self._brief == 2:
+            _LOG.warning(error.what, extra=facts(error))
+        return error
 
     async def _tell_of_certificates(self, broker_ends_ms: int | None) -> None:
         """Say once a day which certificates end soon."""

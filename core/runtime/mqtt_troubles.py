@@ -20,6 +20,17 @@ def lost(where: str, evidence: str = "") -> Unreachable:
     )
 
 
+def thrown_out(where: str) -> Unreachable:
+    """Return the error of a broker that lets us in and ends each connection soon after."""
+    return Unreachable(
+        "the broker ends each connection soon after it has begun",
+        where=where,
+        evidence="twice in a row within seconds",
+        cause="its rules deny what we say there (a name that they lack), or another client has our name",
+        next="the broker's log says which; its rules: seiren collector acl --agents ... --ledgers ...",
+    )
+
+
 def no_connection(where: str, peer: TlsPeer | None, error: OSError) -> Unreachable:
     """Return why there is no connection to a broker."""
     if peer is not None:

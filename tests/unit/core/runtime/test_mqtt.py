@@ -91,6 +91,39 @@ async def test_a_publication_under_way_when_the_connection_ends_fails(mosquitto:
         await asyncio.to_thread(mosquitto.start)
 
 
+async def test_a_broker_that_ends_each_connection_is_told_once_and_tried_ever_more_rarely(
+    mosquitto: BrokerProcess, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    pauses: dict[MqttSession, list[int]] = {}
+    enough = asyncio.Event()
+
+    async def no_longer(session: MqttSession, failures: int) -> None:
+        pauses.setdefault(session, []).append(failures)
+        if failures >= 5:
+            enough.set()
+        await asyncio.sleep(0.01)
+
+    monkeypatch.setattr(MqttSession, "_pause", no_longer)
+    caplog.set_level("INFO", "core.runtime.mqtt")
+    sessions = [MqttSession(mosquitto.host, mosquitto.port, "one name for two") for _ in range(2)]
+    tasks = [asyncio.create_task(session.run()) for session in sessions]
+    await asyncio.wait_for(enough.wait(), 20)
+    said = [record.message for record in caplog.records]
+    assert 1 <= said.count("the broker ends each connection soon after it has begun") <= 2  # once by each
+    assert said.count("connected to the broker") <= 4
+    for each in pauses.values():
+        assert each == list(range(1, len(each) + 1))
+    thrown_out, other = sorted(sessions, key=lambda session: len(pauses[session]), reverse=True)
+    await other.close()
+    monkeypatch.setattr("core.runtime.mqtt._BRIEF_S", 0.05)
+    lasts = asyncio.Event()
+    monkeypatch.setattr(MqttSession, "_welcome", lambda session: lasts.set())
+    await asyncio.wait_for(lasts.wait(), 20)
+    assert thrown_out.connected and thrown_out.fault is None
+    await thrown_out.close()
+    await asyncio.gather(*tasks)
+
+
 @pytest.mark.parametrize("in_order", [True, False])
 async def test_the_will_is_published_when_the_connection_is_cut_and_not_on_leave(
     mosquitto: BrokerProcess, in_order: bool
