@@ -2,97 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 
-from core.delivery.frames import Frame, Lane, block_digest
+import pytest
+
+from core.delivery import answers
+from core.delivery.frames import Frame
 from core.delivery.holdings import Decision, FrameState
-from core.delivery.messages import (
-    Ack,
-    Block,
-    Data,
-    Ended,
-    Gone,
-    Head,
-    Inventory,
-    LaneHead,
-    Range,
-    Table,
-    Want,
+from core.delivery.messages import Data, Gone, Head, LaneHead, Range
+from tests.unit.core.delivery.desk import (
+    EPOCH,
+    LANE,
+    LIFE,
+    OLDER,
+    OTHER,
+    TABLE,
+    Desk,
+    acks,
+    block,
+    ended,
+    frame,
+    inventory,
+    wants,
 )
-from core.delivery.payload import TakenReading, encode_payload
-from core.delivery.receiver import Arrival, decide
-from tests.unit.core.delivery.ledgers import MemoryLedger
 from tests.unit.core.delivery.machine import AGENT, POINTS
-from tests.unit.core.delivery.world import SITE
-
-LIFE, EPOCH, OLDER, OTHER = "1" * 32, "e" * 32, "d" * 32, "c" * 32
-LANE = Lane.REGISTERS
-
-
-def frame(at: int, *, n: int = 1, epoch: str = EPOCH, time_ms: int = 1000) -> Frame:
-    readings = [TakenReading(POINTS.rows[0].point, time_ms + at * 10 + i, 5) for i in range(n)]
-    return Frame(AGENT, LANE, epoch, at, n, POINTS.digest, encode_payload(readings, POINTS))
-
-
-def block(frames: Iterable[Frame]) -> Block:
-    frames = tuple(frames)
-    ids = bytes.fromhex("".join(one.id for one in frames))
-    return Block(
-        frames[0].epoch, frames[0].index, len(frames), sum(one.n for one in frames), block_digest(ids)
-    )
-
-
-def inventory(
-    *,
-    epochs: tuple[Ended, ...] = (),
-    blocks: tuple[Block, ...] = (),
-    gone: tuple[Gone, ...] = (),
-    process: str = EPOCH,
-    sequence: int = 1,
-    number: str = "0" * 16,
-) -> Inventory:
-    return Inventory(
-        number=number, process=process, sequence=sequence, epochs=epochs, blocks=blocks, gone=gone
-    )
-
-
-def ended(epoch: str, frames: int, readings: int, prev: tuple[str | None, int, int] = (None, 0, 0)) -> Ended:
-    return Ended(epoch, frames, readings, *prev, True)
-
-
-TABLE = Table(digest=POINTS.digest, points=POINTS.rows)
-
-
-class Desk:
-    """A ledger, and one agent's messages to it."""
-
-    def __init__(self) -> None:
-        self.ledger = MemoryLedger()
-
-    def hear(self, *said: Data | Table | Inventory | Head, agent: str = AGENT, site: str = SITE) -> Decision:
-        arrivals = [
-            Arrival(site, agent, None if isinstance(message, Head) else LANE, message) for message in said
-        ]
-        decision = decide(arrivals, self.ledger, LIFE)
-        self.ledger.commit(decision)
-        return decision
-
-    def kinds_of_events(self) -> list[str]:
-        return [event.kind for event in self.ledger.events]
-
-
-def acks(decision: Decision) -> list[Ack]:
-    return [answer.message for answer in decision.answers if isinstance(answer.message, Ack)]
-
-
-def wants(decision: Decision) -> list[Range]:
-    return [
-        one
-        for answer in decision.answers
-        if isinstance(answer.message, Want)
-        for one in answer.message.ranges
-    ]
 
 
 def test_frames_are_kept_decoded_and_acknowledged_by_digest_or_id() -> None:
@@ -252,3 +185,55 @@ def test_an_epoch_belongs_to_the_agent_it_first_came_from() -> None:
     desk.hear(Head(lanes={LANE: LaneHead(EPOCH, 9, 9, 9)}), agent="thief")
     assert [row.frames for row in desk.ledger.epoch_rows.values()] == [1]
     assert set(desk.kinds_of_events()) == {"foreign_epoch"}
+
+
+def test_two_frames_of_one_place_in_one_message_are_both_acknowledged() -> None:
+    desk = Desk()
+    twin = frame(1, time_ms=7)
+    (ack,) = acks(desk.hear(TABLE, Data.of([frame(0), frame(1), twin, frame(2)])))
+    assert ack.held == (block([frame(0), frame(1), frame(2)]),)
+    assert ack.ids == (twin.id,)
+    assert [event.evidence for event in desk.ledger.events] == [
+        f"two frames of index 1: {frame(1).id} {twin.id}"
+    ]
+
+
+def test_many_twins_in_a_message_are_one_event() -> None:
+    desk = Desk()
+    desk.hear(TABLE, Data.of([frame(at) for at in range(9)]))
+    desk.hear(Data.of([frame(at, time_ms=7) for at in range(9)]))
+    (event,) = desk.ledger.events
+    assert event.evidence.endswith(", and 8 more")
+
+
+def test_an_impossible_number_of_readings_is_refused_and_the_rest_is_taken() -> None:
+    desk = Desk()
+    monsters = [Frame(AGENT, LANE, EPOCH, at, 2**53 - 1, POINTS.digest, "[]") for at in (1, 2)]
+    decision = desk.hear(TABLE, Data.of([frame(0), *monsters]))
+    (ack,) = acks(decision)
+    assert ack.ids == (frame(0).id,)
+    assert [frame_id for frame_id, _ in ack.refused] == [monster.id for monster in monsters]
+    assert [kept.frame.index for kept in decision.frames] == [0]
+    assert desk.kinds_of_events() == ["refused"]
+
+
+def test_a_lost_range_is_wanted_where_another_copy_has_it_and_then_it_is_held() -> None:
+    desk = Desk()
+    lost = Gone(EPOCH, 0, 2, 2, "disk_full", None, None, None)
+    desk.hear(TABLE, inventory(epochs=(ended(EPOCH, 2, 2),), gone=(lost,)))
+    copy = inventory(epochs=(ended(EPOCH, 2, 2),), blocks=(block([frame(0), frame(1)]),), sequence=2)
+    assert wants(desk.hear(copy)) == [Range(EPOCH, 0, 2)]
+    desk.hear(Data.of([frame(0), frame(1)]))
+    (count,) = desk.ledger.counts()
+    assert (count.stored, count.lost, count.complete) == (2, {}, True)
+
+
+def test_answers_carry_the_life_and_are_never_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answers, "ENTRIES", 20)
+    desk = Desk()
+    desk.hear(TABLE, Data.of([frame(at) for at in range(0, 90, 2)]))
+    listed = tuple(block([frame(at)]) for at in range(0, 90, 2))
+    decision = desk.hear(inventory(blocks=listed, epochs=(ended(EPOCH, 90, 90),)))
+    assert [len(ack.held) for ack in acks(decision)] == [20, 20, 5]
+    assert {ack.inventory for ack in acks(decision)} == {"0" * 16}
+    assert {answer.message.life for answer in decision.answers} == {LIFE}
