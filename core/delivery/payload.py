@@ -196,7 +196,7 @@ def decode_payload(
     where = f"{frame.agent} {frame.lane} {frame.epoch[:8]}…/{frame.index}"
     try:
         content = json.loads(frame.payload, parse_float=Decimal, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
+    except (ValueError, ArithmeticError, RecursionError) as error:  # Decimal has exponents of 18 digits
         raise WireError("payload is not JSON", where=where, evidence=frame.payload[:120]) from error
     if not isinstance(content, list):
         raise WireError("payload is not a list", where=where, evidence=frame.payload[:120])
@@ -207,8 +207,13 @@ def decode_payload(
         match part:
             case [int(time_ms), list(group)] if 0 <= time_ms < _YEAR_2200_MS and type(time_ms) is int:
                 _read(group, time_ms, points, readings, where)
-            case [str(boot), int(since_ms), list(group)] if _BOOT.fullmatch(boot) and since_ms >= 0:
-                _read(group, _start_ms(boot, starts_ms, content) + since_ms, points, readings, where)
+            case [str(boot), int(since_ms), list(group)] if (
+                _BOOT.fullmatch(boot) and type(since_ms) is int and 0 <= since_ms < _YEAR_2200_MS
+            ):
+                time_ms = _start_ms(boot, starts_ms, content) + since_ms
+                if time_ms >= _YEAR_2200_MS:
+                    raise WireError("payload holds a time after 2200", where=where, evidence=_seen(part))
+                _read(group, time_ms, points, readings, where)
             case {"event": str()}:
                 events.append(part)
             case _:

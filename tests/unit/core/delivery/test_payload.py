@@ -80,6 +80,7 @@ def test_events_count_like_readings() -> None:
         "[[99999999999999,[[0,1]]]]",
         "[[1,[[0,NaN]]]]",
         "[[1,[[0,Infinity]]]]",
+        "[[1,[[0,1e99999999999999999999]]]]",
         '[{"event":1}]',
         '[{"vent":"x"}]',
         "[" * 100_000,
@@ -155,8 +156,20 @@ def test_what_is_no_anchor_anchors_nothing(wrong: dict[str, object]) -> None:
     assert anchor_of(ANCHOR | wrong) is None
 
 
-@pytest.mark.parametrize("group", [["xyz", 5, []], [BOOT, -1, []], [BOOT, 1.5, []], [BOOT, 5], [5, BOOT, []]])
+@pytest.mark.parametrize(
+    "group",
+    [
+        ["xyz", 5, []],
+        [BOOT, -1, []],
+        [BOOT, 1.5, []],
+        [BOOT, True, [[0, 1]]],
+        [BOOT, 5],
+        [5, BOOT, []],
+        [BOOT, 5_500_000_000_000, [[0, 1]]],  # the anchor makes it a time that no database need take
+        [BOOT, 10**30, [[0, 1]]],
+    ],
+)
 def test_a_group_without_time_of_the_wrong_form_is_refused(group: list[object]) -> None:
     with pytest.raises(WireError) as error:
-        decode_payload(frame(json.dumps([group, ANCHOR]), 1), POINTS)
+        decode_payload(frame(json.dumps([group, ANCHOR]), 2), POINTS)
     assert not isinstance(error.value, TimeUnknown)
