@@ -191,7 +191,7 @@ class Sender:
             self._decided += self._stock.judge(peer, ack.lane, part)
         for part, why in outbox.take_refusals(ack):
             self._decided += self._stock.give_up(ack.lane, part, why)
-        self._needed[ack.lane] += [digest for digest in ack.need if digest not in self._needed[ack.lane]]
+        self._needed[ack.lane] = list(dict.fromkeys((*self._needed[ack.lane], *ack.need)))
 
     def on_want(self, ledger: str, want: Want) -> None:
         """Hear what a ledger lacks; it counts only in the life that is followed."""

@@ -445,7 +445,7 @@ def test_frames_from_before_a_restart_are_offered_first_and_freed_by_one_digest(
 def test_an_unknown_table_is_sent_again(agent: Agent) -> None:
     agent.write(Lane.REGISTERS, 0)
     agent.due()
-    agent.sender.on_ack("hq", Ack(life="1" * 32, lane=Lane.REGISTERS, need=(TABLE,)))
+    agent.sender.on_ack("hq", Ack(life="1" * 32, lane=Lane.REGISTERS, need=(TABLE, TABLE)))
     assert agent.due() == [SendTable(Lane.REGISTERS, TABLE)]
 
 
