@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import takewhile
 
 from core.delivery.frames import Lane, Stream
 from core.delivery.holdings import Arriving, DeliveryEvent, EpochRow, Holdings, LaneRow
@@ -102,10 +103,10 @@ class EpochBook:
         """See by a whole inventory which epochs it knows, and judge all that it could have listed."""
         ends = {ended.epoch: ended for ended in whole.epochs}
         rows = self._rows(agent, lane)
-        others = [epoch for epoch in rows if epoch not in ends and epoch != whole.process]
         for epoch in whole.strange:
             prev = ends[epoch].prev
-            left_out = [other for other in others if other != prev]
+            before = takewhile(lambda other, epoch=epoch: other != epoch, rows)  # type: ignore[misc]
+            left_out = [other for other in before if other not in ends and other != prev]
             if left_out and prev not in ends:
                 self.note(
                     "spool_replaced",

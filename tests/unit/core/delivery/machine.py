@@ -72,6 +72,9 @@ class Surroundings(Protocol):
     def freed(self, machine: Machine, free: Free) -> None:
         """Hear that the sender lets frames go."""
 
+    def connected(self) -> None:
+        """Give out what the broker retains."""
+
     def publish(self, machine: Machine, lane: Lane | None, message: Message) -> None:
         """Take a message to the broker."""
 
@@ -150,6 +153,7 @@ class Machine:
         if self.runs:
             self.sender.on_disconnected()
             self.sender.on_connected(self.world.now_ms)
+            self.world.connected()
 
     def take(self, lane: Lane, readings: Sequence[TakenReading], *, poison: bool = False) -> None:
         """Take readings for the next frame."""

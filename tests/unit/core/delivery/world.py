@@ -60,7 +60,7 @@ class World:
         self.broken: list[str] = []
         self.flipped = self.torn = False
         self.retained: bytes | None = None
-        self._at_connection: bytes | None = None
+        self._at_connection = encode(Head(lanes={}))
         self._ticks = 0
         self.down: list[tuple[str, bytes]] = []
         self.said_down: list[tuple[str, str, bytes]] = []
@@ -101,6 +101,11 @@ class World:
                 frame_id = machine.ids.get((free.lane, free.epoch, at), "")
                 if not speaker.held_in(life, self.frames.get(frame_id)):
                     self.broken.append(f"freed though {name} lacks it: {free.lane} {free.epoch} {at}")
+
+    def connected(self) -> None:
+        for collector in self.collectors:
+            if collector.lives:
+                self.say_life(collector)
 
     def publish(self, machine: Machine, lane: Lane | None, message: Message) -> None:
         data = encode(message)
@@ -233,15 +238,13 @@ class World:
 
     def lose_connection(self) -> None:
         """Let the broker lose all connections, and be reached again."""
-        if self.will_on_head and self._at_connection is not None:
+        if self.will_on_head:
             self.retained = self._at_connection
             for collector in self.collectors:
                 collector.up.append((AGENT, None, self.retained))
-        self._at_connection = self.retained
+        self._at_connection = self.retained or self._at_connection
         for machine in self.machines:
             machine.connect()
-        for collector in self.collectors:
-            self.say_life(collector)
 
     def flip(self, machine: Machine) -> None:
         """Flip bits of a byte on a machine's disk; where there are two copies, not of both."""
