@@ -97,7 +97,9 @@ def _verdict(evidence: Evidence, faulty: bool) -> tuple[str, str]:
         return "WHAT THE LEDGER HOLDS IS NOT KNOWN.", _KEPT
     if not record.closes:
         owed = sum(lane.owed for lane in record.lanes)
-        return f"{owed:,} READINGS ARE UNEXPLAINED.", "leave agents and collector running: what is kept comes"
+        frames = sum(lane.owed_frames for lane in record.lanes)
+        unexplained = f"{owed:,} READINGS" if owed or not frames else f"{frames:,} FRAMES OF READINGS"
+        return f"{unexplained} ARE UNEXPLAINED.", "leave agents and collector running: what is kept comes"
     if live is None:
         return "WHETHER READINGS ARRIVE IS NOT KNOWN.", _KEPT
     if not live.broker.connected or live.ledger_fault is not None:
@@ -194,12 +196,14 @@ def _agents(record: Record | None) -> Iterator[tuple[str, str, int | None]]:
 
 
 def _of_count(evidence: Evidence, record: Record) -> Iterator[Finding]:
-    open_lanes = [lane for lane in record.lanes if lane.owed or not lane.adds_up]
+    open_lanes = [lane for lane in record.lanes if not lane.closes]
     if open_lanes:
         yield Finding(
             what="the count does not close",
             seen="; ".join(
-                f"{lane.agent} {lane.lane}: {lane.owed:,} of {lane.taken:,}" for lane in open_lanes
+                f"{lane.agent} {lane.lane}: {lane.owed:,} of {lane.taken:,}"
+                + (f", in {lane.owed_frames:,} frames" if lane.owed_frames and not lane.owed else "")
+                for lane in open_lanes
             ),
             do="leave agents and collector running: what an agent still has, it sends. "
             "What stays is on a disk that is not back",
@@ -225,6 +229,11 @@ def _notices(evidence: Evidence) -> Iterator[Finding]:
                 do="find who publishes there; what was set aside is kept",
             )
         for lane in record.lanes:
+            if lane.quarantined:
+                yield Finding(
+                    what=f"unreadable, {lane.agent} {lane.lane}: {lane.quarantined:,} readings set aside",
+                    do="see the collector's log for the reason; the raw bytes are kept in the ledger",
+                )
             if lane.lost:
                 reasons = ", ".join(f"{n:,} {reason}" for reason, n in sorted(lane.lost.items()))
                 yield Finding(what=f"named lost, {lane.agent} {lane.lane}: {reasons}")

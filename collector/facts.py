@@ -35,8 +35,9 @@ class Fault(_Facts):
 class LaneRecord(_Facts):
     """Readings of an agent's lane [1]: taken = stored + quarantined + lost + waiting + owed.
 
-    `head_frames` is how far its newest epoch goes [frames], `newest_ms` the time of the newest reading that
-    the ledger holds; `adds_up` says whether the two sides of the equation are equal.
+    `head_frames` is how far its newest epoch goes, `owed_frames` how many were found nowhere: the readings of
+    some are not known even in number [frames]. `newest_ms` is the time of the newest reading that the
+    ledger holds; `adds_up` says whether the two sides of the equation are equal.
     """
 
     agent: str
@@ -49,9 +50,15 @@ class LaneRecord(_Facts):
     lost: dict[str, int] = {}
     waiting: int = 0
     owed: int = 0
+    owed_frames: int = 0
     extra: int = 0
     newest_ms: int | None = None
     adds_up: bool = True
+
+    @property
+    def closes(self) -> bool:
+        """Whether every reading that was taken is stored, waiting, or named."""
+        return self.adds_up and not self.owed and not self.owed_frames
 
 
 class Aside(_Facts):
@@ -94,7 +101,7 @@ class Record(_Facts):
     @property
     def closes(self) -> bool:
         """Whether every reading that was taken is stored, waiting, or named."""
-        return all(lane.adds_up and not lane.owed for lane in self.lanes)
+        return all(lane.closes for lane in self.lanes)
 
 
 class BrokerFacts(_Facts):

@@ -53,6 +53,7 @@ def read_record(ledger: Ledger, store: str, now_ms: int) -> Record:
                 lost=dict(count.lost),
                 waiting=count.waiting,
                 owed=count.owed,
+                owed_frames=count.owed_frames,
                 extra=count.extra,
                 newest_ms=newest.get((count.agent, count.lane)),
                 adds_up=count.adds_up,

@@ -15,7 +15,17 @@ import pytest
 
 from collector.doctor import SILENT_MS, diagnose, document, lines
 from collector.facts import StoreFacts, Visited
-from tests.unit.collector.scenes import NOW_MS, SCENES, all_well, busy, live, record, site_silent, strangers
+from tests.unit.collector.scenes import (
+    NOW_MS,
+    SCENES,
+    all_well,
+    busy,
+    lane,
+    live,
+    record,
+    site_silent,
+    strangers,
+)
 
 PAGE = Path(__file__).parents[3] / "docs/at-3-am.md"
 SCREEN = re.compile(r"<!-- collector doctor: (\w+) -->\n```\n(.*?)```", re.S)
@@ -119,6 +129,20 @@ def test_an_old_event_is_no_news() -> None:
     assert len(diagnose(told).found.notices) == 1
     later = replace(told, record=told.record.model_copy(update={"events": tuple(old)}))
     assert diagnose(later).found.notices == ()
+
+
+def test_frames_of_unknown_size_that_nobody_has_are_a_fault_as_they_are_for_the_count() -> None:
+    told = replace(all_well(), record=record(lane("aoba-1", "samples", owed_frames=7)))
+    diagnosis = diagnose(told)
+    assert (diagnosis.verdict, diagnosis.exit_code) == ("7 FRAMES OF READINGS ARE UNEXPLAINED.", 1)
+    assert "aoba-1 samples: 0 of 400,896, in 7 frames" in "\n".join(lines(told, diagnosis))
+
+
+def test_readings_that_were_set_aside_are_told() -> None:
+    told = replace(all_well(), record=record(lane("aoba-1", "registers", quarantined=5)))
+    diagnosis = diagnose(told)
+    assert diagnosis.exit_code == 0
+    assert "unreadable, aoba-1 registers: 5 readings set aside" in "\n".join(lines(told, diagnosis))
 
 
 def test_nobody_has_delivered_yet() -> None:
