@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from simulators.meters import Electrical
 from simulators.modbus import serve_meters
 from simulators.products import product_map
-from tests.e2e.faults.nursery import PROFILE
+from tests.e2e.faults.nursery import PATIENCE_S, PROFILE
 
 PRODUCT = "abb_b23_b24_a44"
 ENERGY, POWER = "active_energy_import", "active_power"
@@ -93,7 +93,12 @@ async def serve_plant(time: PlantTime, *, sockets: int, units: int) -> AsyncIter
                     "id": each.id,
                     "profile": PROFILE,
                     "points": [ENERGY, POWER],
-                    "modbus": {"host": "127.0.0.1", "port": line.port, "unit": unit},
+                    "modbus": {
+                        "host": "127.0.0.1",
+                        "port": line.port,
+                        "unit": unit,
+                        "timeout_s": PATIENCE_S,
+                    },
                 }
                 for unit, each in mine.items()
             )

@@ -92,6 +92,8 @@ async def look(site: Site, ledger: str = "") -> Seen:
 
 def holds_newest(site: Site, ledger: str = "") -> bool:
     """Tell whether the newest register reading of each meter is in a ledger."""
+    if not site.counts(ledger):
+        return False
     with closing(Ledger.open(site.hq(ledger))) as opened:
         for point, served in site.plant.served(ENERGY).items():
             cells = opened.cells(point)

@@ -16,7 +16,7 @@ from tests.e2e.faults.oracle import Seen
 from tests.e2e.faults.site import AGENT, DRAINS_WITHIN_S, T0, Site
 
 STAGES = 4
-STAGE_S = 0.7
+STAGE_S = 0.6
 """A stage takes so long at least, for delivery goes on in real time [s]."""
 LIVES, IN_A_LIFE = 8, 4
 """Lives of a process that end at a failpoint in each round, and out of how many each finds its own [1]."""
@@ -83,11 +83,11 @@ def _one(steps: Sequence[str], random: Random) -> Failpoint:
 
 
 def alone(name: str) -> Round:
-    """Return a round of one disturbance."""
-    return Round(0, ((name,),), {})
+    """Return a round of one disturbance, which strikes when all is well."""
+    return Round(0, ((), (name,)), {})
 
 
-async def play(site: Site, plan: Round) -> None:
+async def play(site: Site, plan: Round, within_s: float = DRAINS_WITHIN_S) -> None:
     """Let a round happen; when this returns, nothing disturbs any more."""
     random = Random(f"play {plan.seed}")
     for name, failpoints in plan.failpoints.items():
@@ -100,10 +100,17 @@ async def play(site: Site, plan: Round) -> None:
                 disturbance = HARMLESS.get(name) or HARMFUL[name]
                 await stack.enter_async_context(disturbance(site, random))
             await asyncio.gather(site.until(T0 + number * span_ms), asyncio.sleep(STAGE_S))
-        if not (site.folder / BACKUP).exists():
+        if not names:
+            await site.drained(lambda: all_newest(site), within_s)
+        if not (site.folder / BACKUP).exists() and site.counts():
             site.back_up(site.folder / BACKUP)
     await site.disarm()
     await site.until(site.end_ms)
+
+
+async def all_newest(site: Site) -> bool:
+    """Tell whether the newest registers are in all ledgers, and in their reading stores."""
+    return all([await oracle.has_newest(site, name) for name in site.ledgers])
 
 
 async def settle(
@@ -119,10 +126,7 @@ async def settle(
         How long the rest may take to arrive [s].
     """
 
-    async def is_there() -> bool:
-        return all([await oracle.has_newest(site, name) for name in site.ledgers])
-
-    await site.drained(is_there, within_s)
+    await site.drained(lambda: all_newest(site), within_s)
     found = [f"{name} ended with {code}" for name in site.members if (code := await site.stop(name)) != 0]
     for name in site.ledgers:
         code, printed = await site.count_command(name)

@@ -7,26 +7,19 @@ from itertools import count
 from types import MappingProxyType
 from typing import Any
 
-_SOUND = 5
-"""Commits at the beginning that are kept: the tables, the ledger's id."""
 
+def _acks_without_commits() -> None:
+    """Acknowledge frames that are not committed: every other time, as a collector that is killed between."""
+    from collector.ledger import delivery
 
-def _commits_are_lost() -> None:
-    """Acknowledge what was rolled back: the collector's machine stopped after its ack, before its commit."""
-    from sqlalchemy.engine.default import DefaultDialect
+    write, numbers = delivery.write, count()
 
-    from tests.e2e.faults.failpoints import has_written
+    def writing(connection: Any, decision: Any, *rest: Any, **more: Any) -> Any:
+        if decision.frames and next(numbers) % 2:
+            return None
+        return write(connection, decision, *rest, **more)
 
-    commit: Callable[..., None] = DefaultDialect.do_commit
-    numbers = count()
-
-    def committing(self: Any, connection: Any) -> None:
-        if has_written(connection) and (number := next(numbers)) > _SOUND and number % 3 == 0:
-            self.do_rollback(connection)
-        else:
-            commit(self, connection)
-
-    DefaultDialect.do_commit = committing  # type: ignore[method-assign]  # a patch
+    delivery.write = writing
 
 
 def _a_puback_frees() -> None:
@@ -47,7 +40,7 @@ def _a_puback_frees() -> None:
 
 
 SABOTAGES: Mapping[str, Callable[[], None]] = MappingProxyType(
-    {"commits are lost": _commits_are_lost, "a puback frees": _a_puback_frees}
+    {"acks without commits": _acks_without_commits, "a puback frees": _a_puback_frees}
 )
 
 

@@ -19,6 +19,7 @@ import yaml
 
 from collector.ledger import Ledger
 from core.delivery.count import Count
+from core.errors import OutsideError
 from simulators.conductor import Conductor
 from tests.e2e.faults.failpoints import Failpoint
 from tests.e2e.faults.meters import Plant, PlantTime, serve_plant
@@ -223,10 +224,16 @@ class Site:
         self._stage_end_ms = min(time_ms, self.end_ms)
         self.conductor.resume()
         deadline_s = time.monotonic() + STAGE_WITHIN_S
-        while self._time.now_ms < self._stage_end_ms and self.conductor.state != "ended":
+        while not self._is_over():
             self.check()
             assert time.monotonic() < deadline_s, f"time stands still at {self._time.now_ms - T0} ms"
             await asyncio.sleep(_LOOK_EVERY_S)  # time goes on in other processes
+
+    def _is_over(self) -> bool:
+        """Whether the stage is; at the end, whether the agent has done all that was due."""
+        if self._stage_end_ms == self.end_ms:
+            return self.conductor.state == "ended"
+        return self._time.now_ms >= self._stage_end_ms
 
     def check(self) -> None:
         """Raise what went wrong in the keeping of processes."""
@@ -250,9 +257,12 @@ class Site:
             await asyncio.sleep(0.1)  # the ledger is in other processes
 
     def counts(self, ledger: str = "") -> tuple[Count, ...]:
-        """Return the count of a ledger."""
-        with closing(Ledger.open(self.hq(ledger))) as opened:
-            return opened.counts()
+        """Return the count of a ledger; nothing, while its collector has not made it yet."""
+        try:
+            with closing(Ledger.open(self.hq(ledger))) as opened:
+                return opened.counts()
+        except OutsideError:
+            return ()
 
     async def count_command(self, ledger: str = "") -> tuple[int, dict[str, Any]]:
         """Run `seiren count` on a ledger; return its exit code and what it prints."""
@@ -300,7 +310,7 @@ class Site:
 
     def _on_time(self, time_ms: int) -> None:
         self._time.now_ms = time_ms
-        if time_ms >= self._stage_end_ms and time_ms > T0:
+        if T0 < self._stage_end_ms <= time_ms < self.end_ms:
             self.conductor.pause()
 
     async def _keep(self) -> None:
