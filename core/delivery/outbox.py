@@ -76,8 +76,9 @@ class Outbox:
         return tray
 
     def add(self, part: Part, now_ms: int) -> None:
-        """Take frames that are new on a shelf."""
+        """Take frames that are new on a shelf; what the epoch follows is told once its first is there."""
         self.tray(part.shelf).put(part.first, part.end)
+        self._has_news |= part.first == 0
         if self._filling_since_ms is None:
             self._filling_since_ms = now_ms
 

@@ -117,6 +117,15 @@ class Agent:
         self.answer(life, ledger)
         return actions
 
+    def until_inventory(self) -> list[Lane]:
+        """Let time pass until an inventory is due, ten minutes at the most; return whose."""
+        for _ in range(600):
+            self.life("1" * 32)
+            told = [one.lane for one in self.due(1_000) if isinstance(one, SendInventory)]
+            if told:
+                return told
+        return []
+
     def hold(self, life: str, first: int, end: int, ledger: str = "hq", lane: Lane = Lane.REGISTERS) -> None:
         """Have a ledger say that it holds these frames."""
         ids = bytes.fromhex("".join(map(frame_id, range(first, end))))
@@ -697,9 +706,24 @@ def test_a_long_inventory_goes_in_parts_and_is_settled_when_each_is_acked() -> N
     assert len(repeated) == 3
 
 
+def test_what_an_epoch_follows_is_told_soon_after_its_first_frame(agent: Agent) -> None:
+    """An agent is there before it has read anything: its first inventory does not know its own epoch."""
+    agent.write(Lane.SAMPLES, 0)
+    assert agent.until_inventory() == [Lane.SAMPLES]
+    assert agent.now_ms <= SETTINGS.renew_ms
+    agent.answer("1" * 32)
+    for first in range(1, 200):
+        agent.hold("1" * 32, 0, first, lane=Lane.SAMPLES)
+        agent.sender.on_gone(Lane.SAMPLES, EPOCH, 0, first)
+        agent.write(Lane.SAMPLES, first)
+        agent.life("1" * 32)
+        assert not [one for one in agent.due(10_000) if isinstance(one, SendInventory)]
+
+
 def test_a_loss_is_told_soon_and_again_until_it_is_acked(agent: Agent) -> None:
     agent.write(Lane.SAMPLES, 0, 3)
-    agent.due()
+    agent.until_inventory()
+    agent.answer("1" * 32)
     agent.hold("1" * 32, 0, 1, lane=Lane.SAMPLES)
     agent.sender.on_gone(Lane.SAMPLES, EPOCH, 0, 1)
     told = []
