@@ -26,8 +26,9 @@ class Life:
 
     @property
     def settled(self) -> list[tuple[float, float]]:
-        """Memory after the time that a process needs to settle: [s] and [MB]."""
-        return [(at_s, mb) for at_s, mb in self.memory_mb if at_s - self.started_s > WARM_UP_S]
+        """Memory in the second half of a life that was longer than a warm-up: [s] and [MB]."""
+        half = self.memory_mb[len(self.memory_mb) // 2 :]
+        return [(at_s, mb) for at_s, mb in half if at_s - self.started_s > WARM_UP_S]
 
 
 class Watch:
@@ -79,24 +80,29 @@ class Watch:
         life.files.append(files)
 
 
-def figures(lives: Mapping[str, list[Life]]) -> dict[str, dict[str, float | int | None]]:
-    """Return the largest memory and number of open files, and the slope of the longest life."""
+def figures(lives: Mapping[str, list[Life]]) -> dict[str, dict[str, Any]]:
+    """Return the largest memory and number of open files, and of the longest life the memory minute by minute
+    and its slope in the second half.
+    """
     return {
         name: {
             "lives": len(each),
             "memory_mb_max": round(max(mb for life in each for _, mb in life.memory_mb), 1),
             "open_files_max": max(files for life in each for files in life.files),
             "open_files_last": each[-1].files[-1],
-            "longest_life_s": round(longest[-1][0] - longest[0][0]) if longest else 0,
-            "memory_slope_mb_per_10_min": round(slope(longest) * 600, 2) if len(longest) > 2 else None,
+            "longest_life_s": round(longest.memory_mb[-1][0] - longest.started_s),
+            "memory_mb_by_minute": [round(mb, 1) for _, mb in longest.memory_mb[:: round(60 / EVERY_S)]],
+            "memory_slope_mb_per_10_min": slope_per_10_min(longest.settled),
         }
         for name, each in lives.items()
-        for longest in [max((life.settled for life in each), key=len)]
+        for longest in [max(each, key=lambda life: len(life.memory_mb))]
     }
 
 
-def slope(points: list[tuple[float, float]]) -> float:
-    """Return the slope of the least-squares line through points."""
+def slope_per_10_min(points: list[tuple[float, float]]) -> float | None:
+    """Return the slope of the least-squares line through points [MB per 10 min]; None where there are few."""
+    if len(points) < 10:
+        return None
     mean_x, mean_y = (sum(axis) / len(points) for axis in zip(*points, strict=True))
     spread = sum((x - mean_x) ** 2 for x, _ in points)
-    return sum((x - mean_x) * (y - mean_y) for x, y in points) / spread if spread else 0.0
+    return float(round(600 * sum((x - mean_x) * (y - mean_y) for x, y in points) / spread, 2))
