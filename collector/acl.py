@@ -56,8 +56,9 @@ def acl(
         typer.echo(text, nl=False)
         return
     place = PurePosixPath(at or out.resolve().as_posix())
-    _write(out, {CONF: mosquitto_conf(place, identity=identity.value), ACL: text})
-    for line in _next(out, place, rules, identity):
+    conf = mosquitto_conf(place, identity=identity.value)
+    written = _write(out, {CONF: conf, ACL: text})
+    for line in (*_told(out, written), *_next(place, rules, identity)):
         typer.echo(line)
 
 
@@ -116,19 +117,35 @@ def _names(text: str) -> list[str]:
     return [name for part in text.split(",") if (name := part.strip())]
 
 
-def _write(out: Path, files: dict[str, str]) -> None:
+def _write(out: Path, files: dict[str, str]) -> list[str]:
+    """Write the files, and return the names of those that were written.
+
+    A configuration that is there stays, for somebody may have added to it. The rules keep their file's owner
+    and mode.
+    """
     try:
         out.mkdir(parents=True, exist_ok=True)
+        written = []
         for name, text in files.items():
-            (out / name).write_text(text, encoding="utf-8")
+            path = out / name
+            if not path.exists() or name != CONF:
+                path.write_text(text, encoding="utf-8")
+                written.append(name)
+        return written
     except OSError as error:
         raise OutsideError(
             "The broker's files cannot be written.", where=str(out), evidence=error.strerror or str(error)
         ) from None
 
 
-def _next(out: Path, place: PurePosixPath, rules: Iterable[Access], identity: IdentityBy) -> Iterator[str]:
-    yield f"{out / CONF} and {out / ACL} are written."
+def _told(out: Path, written: Sequence[str]) -> Iterator[str]:
+    if CONF in written:
+        yield f"{out / CONF} and {out / ACL} are written."
+    else:
+        yield f"{out / ACL} is written; {CONF} was there, and is left as it is."
+
+
+def _next(place: PurePosixPath, rules: Iterable[Access], identity: IdentityBy) -> Iterator[str]:
     yield f"The broker wants beside them, as {place}/..."
     yield f"  {CA:<12} the authority that signs the certificates"
     yield f"  {CERTIFICATE:<12} its own certificate, for the name that clients call it by"
@@ -139,4 +156,5 @@ def _next(out: Path, place: PurePosixPath, rules: Iterable[Access], identity: Id
         yield "Each client wants a certificate whose common name is one of these:"
     for rule in rules:
         yield f"  {rule.user}"
+    yield f"All are the broker's own: chown -R mosquitto {place}"
     yield "How to make them: docs/security.md"

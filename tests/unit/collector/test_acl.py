@@ -53,6 +53,21 @@ def test_everybody_who_is_named_may_do_what_they_must_and_no_more(folder: Path) 
     assert len(writes) == len(set(writes)), "no topic has two who may publish there"
 
 
+def test_again_with_a_name_more_changes_the_rules_and_nothing_that_somebody_added(
+    folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "broker"
+    ran(folder, "--agents", "aoba/aoba-1", "--out", str(out))
+    conf = out / "mosquitto.conf"
+    conf.write_text(conf.read_text(encoding="utf-8") + "crlfile revoked.pem\n", encoding="utf-8")
+    (out / "acl").chmod(0o640)
+    result = ran(folder, "--agents", AGENTS, "--out", str(out))
+    assert "mosquitto.conf was there, and is left as it is" in " ".join(result.output.split())
+    assert conf.read_text(encoding="utf-8").endswith("crlfile revoked.pem\n")
+    assert "aoba.aoba-2" in users((out / "acl").read_text(encoding="utf-8"))
+    assert (out / "acl").stat().st_mode & 0o777 == 0o640
+
+
 def test_a_collector_may_read_all_that_it_subscribes_to(folder: Path) -> None:
     rules = users(ran(folder, "--agents", AGENTS).output)["collectors.hq"]
     for wanted in topics.subscriptions_of_collector(None):
