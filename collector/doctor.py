@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from collector.asking import Evidence
-from collector.facts import LaneRecord, Live, Record
+from collector.facts import Fault, LaneRecord, Live, Record
 from collector.status import NOT_TOLD, told_of
 from core.runtime.findings import Finding, Findings, ends
 from core.runtime.words import duration, folded, local, plain, size, when
@@ -137,6 +137,13 @@ def _faults(evidence: Evidence) -> Iterator[Finding]:
         yield _disk(evidence, urgent=True)
 
 
+def _what_to_do(fault: Fault | None) -> str:
+    """Where the broker is there and does not want us, the collector knows better why."""
+    if fault is not None and fault.next and not fault.next.startswith(("nothing", "none")):
+        return f"{fault.cause}: {fault.next}" if fault.cause else fault.next
+    return "at its machine: systemctl status mosquitto; then the network to it"
+
+
 def _of_collector(evidence: Evidence, live: Live) -> Iterator[Finding]:
     zone, now_ms = evidence.hq.sites[0].time_zone, evidence.now_ms
     broker = live.broker
@@ -145,7 +152,7 @@ def _of_collector(evidence: Evidence, live: Live) -> Iterator[Finding]:
             what=f"broker {broker.where} not reached since {when(broker.since_ms, now_ms, zone)} "
             f"({duration(now_ms - broker.since_ms)})",
             seen="" if broker.fault is None else broker.fault.seen or broker.fault.what,
-            do="at its machine: systemctl status mosquitto; then the network to it",
+            do=_what_to_do(broker.fault),
             costs=_NOTHING,
         )
     if live.ledger_fault is not None:

@@ -25,9 +25,9 @@ def thrown_out(where: str) -> Unreachable:
     return Unreachable(
         "the broker ends each connection soon after it has begun",
         where=where,
-        evidence="twice in a row within seconds",
-        cause="its rules deny what we say there (a name that they lack), or another client has our name",
-        next="the broker's log says which; its rules: seiren collector acl --agents ... --ledgers ...",
+        evidence="connected again and again, and ended by the broker within seconds",
+        cause="its access rules lack our name, or another client has it",
+        next="the broker's log; its rules are made by seiren collector acl, with --agents and --ledgers",
     )
 
 

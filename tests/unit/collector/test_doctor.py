@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from collector.doctor import SILENT_MS, diagnose, document, lines
-from collector.facts import StoreFacts, Visited
+from collector.facts import Fault, StoreFacts, Visited
+from core.runtime.mqtt_troubles import thrown_out
 from tests.unit.collector.scenes import (
     NOW_MS,
     SCENES,
@@ -102,6 +103,16 @@ def test_the_same_agents_name_at_two_sites() -> None:
     visited = (Visited(site="shiomi", agent="aoba-1", heard_ms=NOW_MS, state="online"),)
     (fault, _) = diagnose(replace(all_well(), live=live(agents=visited))).found.faults
     assert fault.what.startswith("agent aoba-1 of aoba silent")
+
+
+def test_a_broker_that_is_there_and_does_not_want_us_is_no_dead_machine() -> None:
+    told = SCENES["broker_away"]()
+    assert told.live is not None
+    away = told.live.broker.model_copy(update={"fault": Fault.of(thrown_out("mqtt.hq.example:8883"))})
+    denied = replace(told, live=told.live.model_copy(update={"broker": away}))
+    (fault, *_) = diagnose(denied).found.faults
+    assert "seiren collector acl" in fault.do and "systemctl" not in fault.do
+    assert max(map(len, lines(denied, diagnose(denied)))) <= 80
 
 
 @pytest.mark.parametrize("answer", ["switched_off", "somebody_else"])
