@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from agent.spool.files import disk_errors, rename_durably, write_private
+from agent.spool.files import disk_errors, open_private, rename_durably, write_private
 from core.errors import OutsideError
 
 if sys.platform != "win32":
@@ -125,7 +125,7 @@ class KnownLedgers:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """Keep the other process from changing the file meanwhile."""
-        with self._path.with_suffix(".lock").open("ab") as lock:
+        with open_private(self._path.with_suffix(".lock")) as lock:
             if sys.platform != "win32":
                 fcntl.flock(lock, fcntl.LOCK_EX)
             yield

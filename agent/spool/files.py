@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from core.errors import OutsideError
 
@@ -153,6 +153,11 @@ def write_private(path: Path, data: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     rename_durably(fresh, path)
+
+
+def open_private(path: Path) -> BinaryIO:
+    """Open a file to append to it; where there is none, it is made for its owner alone."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | _BINARY, FILE_MODE), "ab")
 
 
 def make_private(folder: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent.health.certificates import secrets
+from agent.known_ledgers import KnownLedgers
 from agent.setup.findings import find_in_agent
 from collector.ledger import Ledger
 from collector.stores.sqlite import SqliteStore
@@ -39,6 +40,7 @@ async def test_nobody_else_can_read_what_is_written(tmp_path: Path) -> None:
     disk = Disk(tmp_path / "spool")
     await disk.write(3)
     await disk.write(3, lane=Lane.SAMPLES)
+    KnownLedgers(tmp_path / "spool").trust("hq", "1" * 32)
     disk.kill_and_start()
     assert open_to_others(tmp_path / "spool") == []
     disk.spool._lock.release()
