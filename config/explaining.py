@@ -127,6 +127,14 @@ def _choice(at: Loc, value: object, expected: str) -> Problem:
 
 def _unknown_key(key: str, value: object, at: Loc, model: type[BaseModel]) -> Problem:
     fields = _fields_at(model, at[:-1])
+    if key in fields:
+        return Problem(
+            at,
+            "The kind that is chosen here has no such key.",
+            key,
+            "it belongs to another kind",
+            "remove it, or choose the kind that has it",
+        )
     near = difflib.get_close_matches(key, fields, n=1)
     cause, mend = "", "remove it or spell it as one of the known keys"
     if not value and ":" in key:

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from config.strict import Model, Problem
+from config.strict import Model, Problem, Wrong
 
-Url = Annotated[str, Field(pattern=r"^https?://[^/\s@]+/?$")]
+
+def _url(value: str) -> str:
+    if re.fullmatch(r"https?://[^/\s@]+/?", value):
+        return value
+    bare = value.partition("://")[2] or value
+    raise Wrong(
+        "must be an address such as http://127.0.0.1:8086, with no more than that",
+        cause="name and password stand in keys of their own" if "@" in value else "",
+        next="" if "@" in value else f"write http://{bare.partition('/')[0]}",
+    )
+
+
+Url = Annotated[str, AfterValidator(_url)]
 Named = Annotated[str, Field(min_length=1)]
 SecretFile = Annotated[Path, Field(strict=False)]
 

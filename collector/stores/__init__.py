@@ -52,8 +52,9 @@ def _secret(path: Path, key: str) -> str:
         raise ConfigError(
             "the InfluxDB's secret cannot be read",
             where=str(path),
-            evidence=str(error) if isinstance(error, OSError) else "it is not ASCII",
-            next=f"see {key} in hq.yaml",
+            evidence=error.strerror or "" if isinstance(error, OSError) else "it is not ASCII",
+            cause=f"hq.yaml names it: store.{key}",
+            next=f"ls -l {path}",
         ) from error
     if not secret:
         raise ConfigError("the file of the InfluxDB's secret is empty", where=str(path))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from datetime import datetime, timedelta
 from decimal import Decimal
 from urllib.parse import urlencode
 
 from collector.stores.base import MIN_RETENTION_DAYS, Outcome, Rows, StoreRow
 from collector.stores.http import LineHttp, Words
-from core.errors import ConfigError
+from core.errors import ConfigError, OutsideError
 from core.timeline import Interval
 
 
@@ -44,13 +45,18 @@ class InfluxStore:
         return None if self._retention is None else self._retention // _MILLISECOND
 
     async def open(self) -> None:
-        query = urlencode({"name": self._bucket})
-        found = (await self._http.ask_json(f"/api/v2/buckets?{query}")).get("buckets")
+        query = urlencode({"org": self._org, "name": self._bucket})
+        try:
+            found = (await self._http.ask_json(f"/api/v2/buckets?{query}")).get("buckets")
+        except OutsideError as error:
+            if not re.search(r'bucket ".*" not found', error.evidence):
+                raise
+            found = None
         if not found:
             raise ConfigError(
                 f"the InfluxDB has no bucket {self._bucket!r}",
                 where=self._where,
-                evidence="the token can see no bucket of this name",
+                evidence=f"the token can see no bucket of this name in {self._org}",
                 cause="the bucket was not made, or the token may not read it",
                 next=f"influx bucket create --org {self._org} --name {self._bucket} --retention 0",
             )
@@ -60,7 +66,7 @@ class InfluxStore:
             raise ConfigError(
                 f"the bucket {self._bucket!r} forgets readings before late ones can arrive",
                 where=self._where,
-                evidence=f"retention {self._retention}, at least {MIN_RETENTION_DAYS} days are needed",
+                evidence=f"retention {self._retention.days} days, of at least {MIN_RETENTION_DAYS}",
                 cause="an agent may deliver after an outage of 90 days",
                 next=f"influx bucket update --id {found[0]['id']} --retention 0",
             )

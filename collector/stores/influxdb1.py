@@ -68,7 +68,7 @@ class InfluxOneStore:
             raise ConfigError(
                 f"the database {self._database!r} forgets readings before late ones can arrive",
                 where=self._where,
-                evidence=f"retention {self._retention}, at least {MIN_RETENTION_DAYS} days are needed",
+                evidence=f"retention {self._retention.days} days, of at least {MIN_RETENTION_DAYS}",
                 cause="an agent may deliver after an outage of 90 days",
                 next=f"in `influx`: ALTER RETENTION POLICY {name} DURATION INF",
             )

@@ -133,6 +133,34 @@ async def test_a_bucket_that_forgets_too_early_is_refused(influxd: InfluxServer,
     await store.close()
 
 
+@pytest.mark.parametrize("all_rights", [True, False])
+async def test_a_bucket_of_another_organisation_is_not_taken_for_ours(
+    influxd: InfluxServer, all_rights: bool
+) -> None:
+    token = influxd.token if all_rights else _for_one_bucket(influxd)
+    good = open_at(influxd, influxd.bucket, token=token)
+    await good.open()
+    await good.close()
+    other = InfluxStore(url=influxd.url, org="another", bucket=influxd.bucket, token=token)
+    with pytest.raises(OutsideError, match="refuses the request") as caught:
+        await other.open()
+    assert 'organization name "another" not found' in caught.value.evidence
+    await other.close()
+
+
+def _for_one_bucket(server: InfluxServer) -> str:
+    """Make a token that may read and write the bucket, and nothing else."""
+    found = httpx.get(
+        f"{server.url}/api/v2/buckets",
+        params={"name": server.bucket},
+        headers={"Authorization": f"Token {server.token}"},
+    ).json()["buckets"][0]
+    bucket = {"type": "buckets", "id": found["id"], "orgID": found["orgID"]}
+    rights = [{"action": action, "resource": bucket} for action in ("read", "write")]
+    made = post(server, "authorizations", orgID=found["orgID"], permissions=rights)
+    return str(made.json()["token"])
+
+
 async def test_a_bucket_that_is_not_there(influxd: InfluxServer) -> None:
     store = open_at(influxd, "no-such-bucket")
     with pytest.raises(ConfigError, match="no bucket 'no-such-bucket'"):

@@ -77,6 +77,33 @@ def test_a_counter_knows_its_wrap_its_step_its_full_scale_and_its_exchanges(hq: 
     assert spec.exchanges_ms == (parse_local("2023-12-15", TOKYO),)
 
 
+@pytest.mark.parametrize(
+    ("store", "what", "words"),
+    [
+        ("{kind: sqlite, url: 'http://a'}", "The kind that is chosen here has no such key.", "another kind"),
+        ("{kind: sqlite, urll: x}", "Unknown key.", "did you mean url?"),
+        (
+            "{kind: influxdb1, url: '127.0.0.1:8086', database: r}",
+            "must be an address",
+            "http://127.0.0.1:8086",
+        ),
+        ("{kind: influxdb1, url: 'http://u:pw@h:1', database: r}", "must be an address", "keys of their own"),
+    ],
+)
+def test_a_store_that_is_written_wrong_is_explained(
+    store: str, what: str, words: str, tmp_path: Path
+) -> None:
+    text = (
+        (FOLDER / "hq.yaml").read_text(encoding="utf-8").replace("store: {kind: sqlite}", f"store: {store}")
+    )
+    (tmp_path / "hq.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load_hq(tmp_path)
+    assert what in caught.value.what
+    assert words in f"{caught.value.cause} {caught.value.next}"
+    assert ":pw" not in caught.value.render()
+
+
 def test_a_folder_without_a_configuration_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load_hq(tmp_path)
