@@ -5,6 +5,7 @@ An agent's machine has the base install only; a command whose part is not instal
 
 from __future__ import annotations
 
+import re
 import sys
 import textwrap
 from collections.abc import Iterator, Mapping, MutableMapping
@@ -101,14 +102,26 @@ def main() -> None:
 
 
 def _wrapped(told: str) -> Iterator[str]:
-    """Yield an error's lines at 80 columns; what is next stays whole, for it may be a command to copy."""
+    """Yield an error's lines at 80 columns; what is next is broken at ; and , only: commands stay whole."""
     for line in told.splitlines():
         if line.startswith("next"):
-            yield line
+            yield from _at_stops(line)
         else:
             yield from textwrap.wrap(
                 line, 80, subsequent_indent=" " * 6, break_long_words=False, break_on_hyphens=False
             ) or [""]
+
+
+def _at_stops(line: str) -> Iterator[str]:
+    left = ""
+    for clause in re.split(r"(?<=[;,]) ", line):
+        joined = f"{left} {clause}" if left else clause
+        if left and len(joined) > 80:
+            yield left
+            left = " " * 6 + clause
+        else:
+            left = joined
+    yield left
 
 
 def _load(name: str, part: _Part) -> Any:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import seiren
+from core.errors import SeirenError
 
 ROOT = Path(__file__).parents[2]
 
@@ -47,6 +48,18 @@ def test_a_missing_extra_is_named_with_the_command_that_brings_it(command: str, 
     )
     assert [line for line in done.stderr.splitlines() if len(line) > 80 and line[:4] != "next"] == []
     assert f"pip install --no-deps --require-hashes -r lock/{extra}.txt" in done.stderr
+
+
+def test_what_is_next_is_broken_between_clauses_and_never_within_a_command() -> None:
+    command = (
+        "openssl s_client -connect mqtt.example:8883 -CAfile ca.pem </dev/null | openssl x509 -noout -dates"
+    )
+    told = SeirenError(
+        "No", next=f"stop the other one first, or give it a name of its own; {command}"
+    ).render()
+    *_, first, second = seiren._wrapped(told)
+    assert first == "next  stop the other one first, or give it a name of its own;"
+    assert second.strip() == command
 
 
 def test_the_agent_needs_the_base_install_only() -> None:
