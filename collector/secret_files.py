@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from config.hq import HqConfig
@@ -9,6 +10,7 @@ from config.stores import InfluxOneStore, InfluxStore
 from core.runtime.certificates import certificates_of, judge, readable_by_others
 from core.runtime.findings import Finding, Findings
 
+_PASSWORD_IN_URL = re.compile(r"[^/]+://[^/@]*:[^/@]+@")
 _COSTS = "nothing is received; agents keep what they read"
 
 
@@ -36,6 +38,8 @@ def look(folder: Path, hq: HqConfig, now_ms: int) -> Findings:
 def _secrets(folder: Path, hq: HqConfig) -> list[Path]:
     """Files of keys, passwords and tokens."""
     named = [hq.ledger.url_file]
+    if hq.ledger.url is not None and _PASSWORD_IN_URL.match(hq.ledger.url):
+        named.append(folder / "hq.yaml")
     if hq.broker is not None:
         named += [hq.broker.password_file, None if hq.broker.tls is None else hq.broker.tls.key]
     if isinstance(hq.store, InfluxStore):

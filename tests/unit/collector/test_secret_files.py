@@ -60,6 +60,14 @@ def test_the_doctor_tells_it(folder: Path) -> None:
     assert not any("others on this machine" in each.what for each in diagnosis.found.notices)
 
 
+@pytest.mark.parametrize("password", ["", ":let-me-in"])
+def test_a_password_in_the_configuration_itself_makes_it_a_secret(password: str, tmp_path: Path) -> None:
+    made = folder_with(tmp_path / "hq", f"{HQ}ledger: {{url: 'postgresql://u{password}@h/d'}}\n")
+    (made / "hq.yaml").chmod(0o644)
+    told = [each.what for each in look(made, load_hq(made), NOW_MS).notices]
+    assert any("hq.yaml" in each for each in told) is bool(password)
+
+
 def test_a_folder_without_secrets_has_nothing_to_tell(tmp_path: Path) -> None:
     made = folder_with(tmp_path / "hq")
     assert look(made, load_hq(made), NOW_MS).tally == "no faults, 0 good"
