@@ -74,8 +74,7 @@ def run(
 ) -> None:
     """Receive readings until told to stop (SIGTERM or Ctrl-C)."""
     hq = _hq(folder)
-    start_logging(log.value)
-    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of each look at the tables
+    _start_logging(log)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(serve(folder, hq))
 
@@ -211,8 +210,13 @@ def tail(
 ) -> None:
     """Show the messages on the broker readably, as they pass."""
     hq = _hq(folder)
-    start_logging()
+    _start_logging(LogForm.HUMAN)
     asyncio.run(follow(folder, hq, typer.echo, readings=readings, limit=limit))
+
+
+def _start_logging(form: LogForm) -> None:
+    start_logging(form.value)
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of each look at the tables
 
 
 def _import(bring: Callable[[Path, Ledger, HqConfig], Imported], file: Path, folder: Path) -> None:

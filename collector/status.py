@@ -53,7 +53,7 @@ def status_report(ledger: Ledger, hq: HqConfig, folder: Path, form: Form, *, now
 
 def _lines(ledger: Ledger, hq: HqConfig, record: Record, answer: Answer, live: Live | None) -> Iterator[str]:
     zone, now_ms = hq.sites[0].time_zone, record.read_ms
-    yield from folded("ledger", f"{hq.ledger.name}, id {ledger.id[:8]}, {record.points} points", indent=11)
+    yield from folded("ledger", f"{hq.ledger.name}, id {ledger.id}, {record.points} points", indent=11)
     yield from folded("", ledger.where, indent=11)
     if live is None:
         told = NOT_TOLD[answer].format(port=hq.metrics_port)

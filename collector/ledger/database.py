@@ -20,6 +20,8 @@ from collector.ledger import engines, files
 from collector.ledger.tables import identity
 from core.errors import OutsideError, Unreachable
 
+_OF_FILE = "another program keeps it locked, or the disk is full or read-only"
+_OF_SERVER = "the server is away, or its address, user, password or database is another"
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -237,8 +239,8 @@ class Database:
                 "the ledger cannot be used now",
                 where=self.where,
                 evidence=_said(error),
-                cause="another program keeps it locked, the disk is full or read-only, or the server is away",
-                next="free the file or the disk, then start again; agents keep what was not acknowledged",
+                cause=_OF_FILE if self._file is not None else _OF_SERVER,
+                next="mend that, then start again; agents keep what was not acknowledged",
             ) from error
         except IntegrityError as error:
             raise Unreachable(
