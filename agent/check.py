@@ -19,6 +19,7 @@ from core.delivery.frames import Lane
 from core.delivery.payload import TakenReading
 from core.delivery.tables import PointRow
 from core.errors import OutsideError, Unreachable
+from core.runtime.words import counted
 
 _DECIMALS = 3
 
@@ -163,13 +164,9 @@ def summary(config: AgentConfig) -> str:
     """Return one line about a configuration that is right."""
     tables = point_tables(config)
     registers, samples = (sum(1 for _ in tables.rows(lane)) for lane in (Lane.REGISTERS, Lane.SAMPLES))
-    devices = _counted(len(config.devices), "device")
-    read = f"{_counted(registers, 'register')} and {_counted(samples, 'sample')}"
+    devices = counted(len(config.devices), "device")
+    read = f"{counted(registers, 'register')} and {counted(samples, 'sample')}"
     return f"{config.agent} at {config.site}: good; {devices}, {read}"
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def lines(report: Report) -> Iterator[str]:

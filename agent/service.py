@@ -34,6 +34,7 @@ from core.delivery.frames import Lane
 from core.errors import SeirenError
 from core.runtime.clock import Clock, WallClock
 from core.runtime.steady import SteadyClock
+from core.runtime.words import counted
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +88,7 @@ async def serve(config: AgentConfig, clock: Clock) -> None:
     clock.before_advance(spool.flush)
     try:
         with _told_to_stop() as stop:
-            log.info("%s reads %d devices of %s", config.agent, len(config.devices), config.site)
+            log.info("%s reads %s of %s", config.agent, counted(len(config.devices), "device"), config.site)
             async with telling, asyncio.TaskGroup() as group:
                 sending = group.create_task(uplink.run(), name="uplink")
                 await wait_for_room(spool, stop)

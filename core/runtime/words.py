@@ -97,6 +97,11 @@ def size(count: int) -> str:
     return f"{value:.1f} {_SIZES[unit]}" if unit and value < 10 else f"{value:.0f} {_SIZES[unit]}"
 
 
+def counted(count: int, what: str) -> str:
+    """Return a number of things, such as ``1 device`` and ``2 devices``."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
 def plain(text: str) -> str:
     """Return text that any terminal shows: what is not ASCII becomes `?`, control characters too."""
     return "".join(char if " " <= char <= "~" else "?" for char in text)
