@@ -9,6 +9,7 @@ hear of it.
 from __future__ import annotations
 
 import json
+import logging
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
@@ -20,6 +21,8 @@ from typing import Any, Final
 from agent.spool.files import FULL, AppendFile, rename_durably, sync_data, write_private
 from core.delivery.frames import Lane
 from core.delivery.messages import Ended, Gone
+
+_LOG = logging.getLogger(__name__)
 
 NAMES: Final = ("epochs.log", "epochs.again")
 """The two files; only the first is synced at each change."""
@@ -99,11 +102,6 @@ class EpochTable:
     give_room
         Called when the disk is full; returns whether writing is worth another try.
 
-    Attributes
-    ----------
-    damaged_lines
-        Lines that were no longer what was written [1]; their file is kept aside.
-
     Raises
     ------
     OSError
@@ -114,7 +112,6 @@ class EpochTable:
         self._paths = tuple(folder / name for name in NAMES)
         self._give_room = give_room
         self._live_bytes = self._number = 0
-        self.damaged_lines = 0
         lines: dict[int, Entry] = {}
         for path in self._paths:
             lines |= self._read(path)
@@ -163,8 +160,16 @@ class EpochTable:
             elif line is not torn:  # a line that was written in part when the machine stopped is no damage
                 damaged += 1
         if damaged:
-            rename_durably(path, path.with_name(f"{path.name}.damaged-{zlib.crc32(data):08x}"))
-        self.damaged_lines += damaged
+            aside = path.with_name(f"{path.name}.damaged-{zlib.crc32(data):08x}")
+            rename_durably(path, aside)
+            _LOG.error(
+                "one of the two copies of the epoch table is damaged",
+                extra={
+                    "where": str(path),
+                    "seen": f"{damaged} of {len(lines)} lines are not what was written",
+                    "next": f"nothing: what the other copy has is kept; this one is {aside.name} now",
+                },
+            )
         return found
 
     def _rewrite(self) -> tuple[AppendFile, ...]:

@@ -145,7 +145,9 @@ async def test_an_append_cut_anywhere_is_no_frame_and_no_loss(tmp_path: Path) ->
     disk.kill()
 
 
-async def test_both_files_of_the_epoch_table_are_kept_aside_when_damaged_and_made_anew(disk: Disk) -> None:
+async def test_both_files_of_the_epoch_table_are_kept_aside_when_damaged_and_made_anew(
+    disk: Disk, caplog: pytest.LogCaptureFixture
+) -> None:
     await disk.write(2)
     entries = disk.spool.store.epochs(LANE)
     flip(disk.path / "epochs.log", 20)
@@ -156,6 +158,8 @@ async def test_both_files_of_the_epoch_table_are_kept_aside_when_damaged_and_mad
     disk.kill_and_start()
     assert disk.spool.store.epochs(LANE) == entries
     assert len(list(disk.path.glob("epochs.again.damaged-*"))) == 1
+    told = [one for one in caplog.records if one.msg == "one of the two copies of the epoch table is damaged"]
+    assert [Path(vars(one)["where"]).name for one in told] == ["epochs.log", "epochs.again"]
 
 
 async def test_damage_in_a_full_file_is_found_when_it_is_read_with_the_id_that_it_had(tmp_path: Path) -> None:
