@@ -174,14 +174,12 @@ class _Batch:
         """
         first, end = block.first, block.first + block.frames
         known = Ranges()
-        blurred = Ranges()
         for pruned in self._holdings.blocks(stream, ((first, end),)):
-            blurred.add(pruned.first, pruned.end)
             if first <= pruned.first and pruned.end <= end:
                 known.add(pruned.first, pruned.end)
                 held.append(Block(stream.epoch, pruned.first, pruned.frames, pruned.readings, pruned.digest))
         first_at = self._keeper.held_now(stream, first, end)
-        for start, stop in runs(at for at in sorted(first_at) if at not in blurred):
+        for start, stop in runs(sorted(first_at)):
             copies = [first_at[at] for at in range(start, stop)]
             held.append(block_of(stream.epoch, start, copies))
             known.add(start, stop)

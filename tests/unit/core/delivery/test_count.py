@@ -123,6 +123,16 @@ def test_a_lost_range_of_a_copy_that_is_held_too_is_no_loss() -> None:
     assert count(2, 20, *frames, ranges=(gone(0, 2, 9, digest="9" * 32),)).extra == 23
 
 
+def test_of_many_copied_places_a_mixed_range_is_taken_for_another() -> None:
+    frames = [held(at, 1, mark=mark) for at in range(9) for mark in "01"]
+    ids = {mark: [one.id for one in frames if one.id.startswith(mark)] for mark in "01"}
+    firsts, mixed = (
+        block_digest(bytes.fromhex("".join(each))) for each in (ids["0"], ids["0"][:8] + ids["1"][8:])
+    )
+    assert count(9, 9, *frames, ranges=(gone(0, 9, 9, digest=firsts),)).extra == 9
+    assert count(9, 9, *frames, ranges=(gone(0, 9, 9, digest=mixed),)).extra == 18, "at most so much"
+
+
 def test_a_copy_that_took_more_at_the_same_places_owes_nothing() -> None:
     result = count(2, 18, held(0, 1), held(0, 9, mark="1"), held(1, 1), held(1, 9, mark="1"))
     assert (result.stored, result.extra, result.complete) == (2, 18, True)
