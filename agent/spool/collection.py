@@ -136,6 +136,8 @@ class Segments:
         """Enter durably that a segment is lost to the full disk, and only then unlink it."""
         if self.is_active(segment):
             self.retire(segment.stream.lane, full=False)
+            if segment not in self._by_stream[segment.stream]:
+                return  # every ledger holds it, and it has gone as freed
         ranges = tuple(segment.as_dropped())
         self._enter(segment.stream, ranges)
         self._remove(segment)

@@ -187,6 +187,20 @@ async def test_what_was_freed_in_a_dropped_segment_is_named_freed(machine: Machi
     assert machine.gone(SAMPLES)[:2] == [(0, 1, "freed"), (1, 1, "disk_full")]
 
 
+async def test_samples_that_all_ledgers_hold_go_from_the_file_that_is_written_and_are_not_lost(
+    machine: Machine,
+) -> None:
+    await machine.write(2, SAMPLES)
+    machine.free(SAMPLES, 0, 2)
+    machine.others = machine.total  # somebody fills the disk
+    with pytest.raises(SpoolFull):
+        await machine.write(1, REGISTERS)
+    assert machine.gone(SAMPLES) == [(0, 2, "freed")]
+    machine.others = 0
+    await machine.write(1, SAMPLES)
+    assert machine.left(SAMPLES) == [2]
+
+
 async def test_samples_leave_the_reserve_to_registers(machine: Machine) -> None:
     machine.restart(replace(limit_to(20), reserve_days=0.01))  # at two frames a minute
     await machine.write(4, REGISTERS)
