@@ -193,8 +193,7 @@ async def test_samples_that_all_ledgers_hold_go_from_the_file_that_is_written_an
     await machine.write(2, SAMPLES)
     machine.free(SAMPLES, 0, 2)
     machine.others = machine.total  # somebody fills the disk
-    with pytest.raises(SpoolFull):
-        await machine.write(1, REGISTERS)
+    await machine.write(1, REGISTERS)
     assert machine.gone(SAMPLES) == [(0, 2, "freed")]
     machine.others = 0
     await machine.write(1, SAMPLES)
