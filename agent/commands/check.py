@@ -21,6 +21,7 @@ from config.profile_facts import to_know
 from core.errors import SeirenError, UsageError
 from core.runtime.clock import WallClock
 from core.runtime.logs import start_logging
+from core.runtime.words import counted
 
 
 def check(
@@ -113,7 +114,7 @@ def _verdict(report: Report) -> str:
         return f"{report.silent} of {len(report.devices) + 1} do not answer (exit 3)"
     if report.without_value:
         return f"all answer; {report.without_value} points have no value (exit 1)"
-    return f"all {len(report.devices)} devices and the broker answer"
+    return f"{counted(len(report.devices), 'device')} and the broker: all answer"
 
 
 def _plain(value: object) -> Any:
