@@ -48,12 +48,13 @@ class EpochBook:
             self.lanes[agent, lane] = replace(row, arriving=arriving)
             return
         self._judge(agent, lane, arriving)
+        other = row.arriving if row.arriving and row.arriving.process != message.process else None
         self.lanes[agent, lane] = replace(
             row,
             process=message.process,
             sequence=message.sequence,
             listed=arriving.blocks,
-            arriving=None,
+            arriving=other,  # of a later run, of which the first part is still missing
         )
 
     def _is_late(self, row: LaneRow, message: Inventory, before: Mapping[str, EpochRow]) -> bool:

@@ -80,6 +80,16 @@ def test_an_inventory_without_all_its_parts_judges_nothing() -> None:
     assert listed(desk)
 
 
+def test_an_older_run_that_is_heard_late_takes_no_parts_away() -> None:
+    desk = Desk()
+    desk.hear(parts()[1])
+    desk.hear(inventory(epochs=(ended(OLDER, 0, 0),), process=OLDER))
+    desk.hear(parts()[0], parts()[2])
+    lane = desk.ledger.lane(AGENT, LANE)
+    assert lane is not None
+    assert (lane.process, lane.arriving) == (EPOCH, None)
+
+
 def test_losses_in_any_part_are_recorded_at_once() -> None:
     desk = Desk()
     gone = Gone(EPOCH, 0, 2, 7, "damaged", None, 1, 2)
