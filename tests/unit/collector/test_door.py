@@ -165,7 +165,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 
 
 def test_memory_stays_flat_under_messages_made_to_fill_it() -> None:
-    """A bomb of forty megabytes, endless nesting, a hundred thousand of everything: refused, and forgotten."""
+    """A bomb of forty megabytes, endless nesting, a hundred thousand values: refused, and forgotten."""
     done = subprocess.run(
         [sys.executable, "-c", POISON],
         cwd=Path(__file__).parents[3],
