@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from itertools import takewhile
+from operator import ne
 
 from core.delivery.frames import Lane, Stream
 from core.delivery.holdings import Arriving, DeliveryEvent, EpochRow, Holdings, LaneRow
@@ -106,7 +108,7 @@ class EpochBook:
         rows = self._rows(agent, lane)
         for epoch in whole.strange:
             prev = ends[epoch].prev
-            before = takewhile(lambda other, epoch=epoch: other != epoch, rows)  # type: ignore[misc]
+            before = takewhile(partial(ne, epoch), rows)
             left_out = [other for other in before if other not in ends and other != prev]
             if left_out and prev not in ends:
                 self.note(

@@ -98,7 +98,7 @@ class _GoesOnCounting(FrameStore):
     """Goes on with the numbers of the epoch where it ended."""
 
     def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # handed on as they came
         for lane in Lane:
             entry = self._table.get(self._epoch, lane)
             if entry is not None:

@@ -111,7 +111,7 @@ class ModelDisk:
         }
         self._real = {name: getattr(os, name) for name in models}
         with (
-            patch.multiple(os, **models),  # type: ignore[call-overload]
+            patch.multiple(os, **models),  # type: ignore[call-overload]  # its stub knows no names that are made
             patch.object(shutil, "disk_usage", self._usage),
             patch("agent.spool.segments.AppendFile", OpenFile),
             patch("agent.spool.epochs.AppendFile", OpenFile),
