@@ -158,6 +158,7 @@ def _be_quick() -> None:
     import core.runtime.mqtt as mqtt
     from agent.spool import Spool
     from agent.uplink import Uplink
+    from collector.projector import Projector
     from core.delivery.actions import SenderSettings
 
     mqtt._LONGEST_PAUSE_S = 0.5
@@ -166,6 +167,7 @@ def _be_quick() -> None:
     _give(mqtt.MqttSession, keepalive_s=2)
     _give(Uplink, settings=settings)
     _give(Spool, segment_bytes=8_192)
+    _give(Projector, every_s=0.1)
 
 
 def _give(kind: Any, **settings: Any) -> None:

@@ -16,9 +16,9 @@ from tests.e2e.faults.oracle import Seen
 from tests.e2e.faults.site import AGENT, DRAINS_WITHIN_S, T0, Site
 
 STAGES = 4
-STAGE_S = 0.6
+STAGE_S = 0.5
 """A stage takes so long at least, for delivery goes on in real time [s]."""
-LIVES, IN_A_LIFE = 8, 4
+LIVES, IN_A_LIFE = 6, 4
 """Lives of a process that end at a failpoint in each round, and out of how many each finds its own [1]."""
 RARE = {
     "rename",
