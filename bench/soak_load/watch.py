@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 EVERY_S = 5.0
-WARM_UP_S = 120.0
+WARM_UP_S = 180.0
 """What a process takes in this time after its start is no slope [s]."""
 
 
@@ -26,9 +26,8 @@ class Life:
 
     @property
     def settled(self) -> list[tuple[float, float]]:
-        """Memory in the second half of a life that was longer than a warm-up: [s] and [MB]."""
-        half = self.memory_mb[len(self.memory_mb) // 2 :]
-        return [(at_s, mb) for at_s, mb in half if at_s - self.started_s > WARM_UP_S]
+        """Memory after the time that a process needs to settle: [s] and [MB]."""
+        return [(at_s, mb) for at_s, mb in self.memory_mb if at_s - self.started_s > WARM_UP_S]
 
 
 class Watch:
@@ -82,7 +81,7 @@ class Watch:
 
 def figures(lives: Mapping[str, list[Life]]) -> dict[str, dict[str, Any]]:
     """Return the largest memory and number of open files, and of the longest life the memory minute by minute
-    and its slope in the second half.
+    and its slope after the warm-up.
     """
     return {
         name: {
