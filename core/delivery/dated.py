@@ -89,9 +89,9 @@ class _Dates:
     """When the frames of a stream were taken, as far as that is known."""
 
     def __init__(self, known: Iterable[tuple[int, int | None]], before_ms: int | None) -> None:
-        dated = sorted((at, time_ms) for at, time_ms in known if time_ms is not None)
-        self._at = [at for at, _ in dated]
-        self._times = [time_ms for _, time_ms in dated]
+        dated = {at: time_ms for at, time_ms in known if time_ms is not None}
+        self._at = sorted(dated)
+        self._times = [dated[at] for at in self._at]
         self._before_ms = before_ms
 
     def of(self, place: int) -> int | None:
@@ -134,10 +134,14 @@ def count_by_period(
         One count for each period, None where nothing was taken in it; and the newest time so far.
     """
     sums: dict[int, _Sums] = {}
+    first = {each.held.at: each for each in reversed(frames)}  # a second frame at one place: extra
+    blurred = Ranges(_spans(blocks))
+    own = [each for place, each in first.items() if place not in blurred]
     dates = _Dates(
-        [(each.held.at, each.first_ms) for each in frames]
+        # of two times of one place the frame's own is the later word
+        sorted((each.first, each.from_ms) for each in gone if each.from_ms is not None)
         + [(each.held.first, each.first_ms) for each in blocks]
-        + [(each.first, each.from_ms) for each in gone],
+        + [(each.held.at, each.first_ms) for each in own],
         before_ms,
     )
 
@@ -148,16 +152,13 @@ def count_by_period(
     def miss(part: Part) -> None:
         at(dates.of(part.first) if part.from_ms is None else part.from_ms).miss(part)
 
-    held = [each.held for each in frames]
-    whole = count_epoch(row, lane, held, gone, [each.held for each in blocks], note=miss)
+    whole = count_epoch(
+        row, lane, [each.held for each in frames], gone, [each.held for each in blocks], note=miss
+    )
     for block in blocks:
         at(dates.of(block.held.first)).keep(block.held.state, block.held.readings, block.held.frames)
-    blurred, last = Ranges(_spans(blocks)), -1
-    for frame in held:
-        if frame.at == last or frame.at in blurred:
-            continue  # a second frame at one place: extra
-        last = frame.at
-        at(dates.of(frame.at)).keep(frame.state, frame.n, 1)
+    for frame in own:
+        at(dates.of(frame.held.at)).keep(frame.held.state, frame.held.n, 1)
     newest = at(dates.newest_ms)
     newest.extra += whole.extra
     newest.unexplained += whole.taken - (

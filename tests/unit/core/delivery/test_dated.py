@@ -62,6 +62,15 @@ def test_a_loss_stands_where_it_begins_or_after_the_frame_before_it() -> None:
     assert (first.lost, second.lost) == ({"damaged": 10}, {"disk_full": 10})
 
 
+def test_of_two_times_of_one_place_the_frame_s_own_holds_and_a_second_frame_has_none() -> None:
+    frames = [frame(0, 100), frame(1, 150), frame(1, 250), frame(3, 160)]
+    ranges = [gone(1, 3, 30, "freed", 220)]
+    told = row(4, 40)
+    (first, second), newest_ms = count_by_period(told, lane(), frames, ranges, (), bounds=(100, 200, 300))
+    assert first is not None and second is not None and newest_ms == 160
+    assert (first.stored, first.extra, second.lost) == (30, 10, {"trimmed": 10})
+
+
 def test_what_waits_or_is_owed_stands_after_what_came_before_it() -> None:
     listed = lane(Block(EPOCH, 1, 1, 10, "0" * 32))
     told = row(4, 45, judged=(3, 30))  # of places 2 and 3: one is owed, the other newer than the inventory
