@@ -69,8 +69,8 @@ def amounts(
     meters = find_meters(hq, name)
     cuts = _CUTS[grid](interval, meters[0][0].time_zone)
     whole = (interval.start_ms, interval.end_ms)
-    parts = [energy_series(ledger, site, meter, cuts) for site, meter in meters]
-    wholes = [energy_series(ledger, site, meter, whole)[0] for site, meter in meters]
+    parts = [energy_series(ledger, hq, site, meter, cuts) for site, meter in meters]
+    wholes = [energy_series(ledger, hq, site, meter, whole)[0] for site, meter in meters]
     return tuple(_sum(row) for row in zip(*parts, strict=True)), _sum(wholes)
 
 

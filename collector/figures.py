@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection
-
 from collector import records
 from collector.ledger import Ledger, activity, cells
+from collector.view import View
 from config.factors import load_electricity_series, load_fuel_factors
 from config.hq import HqConfig, SiteRecord
 from config.meters import MeterRecord
 from core.carbon.inputs import Meter, SiteInputs, StatementInputs
 from core.carbon.statement import Statement, build
 from core.carbon.targets import MonthTarget
-from core.metering.counters import Counter, counter_of_cells
-from core.metering.energy import IntervalEnergy, energy, series
-from core.timeline import Interval, month, month_of
+from core.metering.energy import IntervalEnergy
+from core.timeline import month, month_of
 
 
 def energies(ledger: Ledger, hq: HqConfig, month_text: str) -> dict[str, IntervalEnergy]:
@@ -32,14 +30,15 @@ def energies(ledger: Ledger, hq: HqConfig, month_text: str) -> dict[str, Interva
         The ledger failed.
     """
     with ledger.reading() as connection:
+        view = View(connection, hq)
         found: dict[str, IntervalEnergy] = {}
         for site in hq.sites:
-            found |= _energies(connection, site, month(month_text, site.time_zone))
+            found |= view.energies(site, month(month_text, site.time_zone))
         return found
 
 
 def energy_series(
-    ledger: Ledger, site: SiteRecord, meter: MeterRecord, boundaries_ms: Sequence[int]
+    ledger: Ledger, hq: HqConfig, site: SiteRecord, meter: MeterRecord, boundaries_ms: Sequence[int]
 ) -> tuple[IntervalEnergy, ...]:
     """Return the energies of a meter between successive instants; they add up to that of the whole.
 
@@ -58,9 +57,7 @@ def energy_series(
         The ledger failed.
     """
     with ledger.reading() as connection:
-        interval = Interval(boundaries_ms[0], boundaries_ms[-1])
-        counter = _counter(connection, site, meter, interval)
-        return series(counter, meter.dated(site.time_zone), boundaries_ms)
+        return View(connection, hq).series(site, meter, boundaries_ms)
 
 
 def statement_for(ledger: Ledger, hq: HqConfig, month_text: str) -> Statement:
@@ -76,6 +73,7 @@ def statement_for(ledger: Ledger, hq: HqConfig, month_text: str) -> Statement:
         The ledger failed.
     """
     with ledger.reading() as connection:
+        view = View(connection, hq)
         sites = tuple(
             SiteInputs(
                 id=site.id,
@@ -83,7 +81,7 @@ def statement_for(ledger: Ledger, hq: HqConfig, month_text: str) -> Statement:
                 tz=site.time_zone,
                 network=records.network(site),
                 meters=tuple(Meter(each.id, records.label(each.name), each.process) for each in site.meters),
-                energies=_energies(connection, site, month(month_text, site.time_zone)),
+                energies=view.energies(site, month(month_text, site.time_zone)),
                 allocation=records.allocation(site),
             )
             for site in hq.sites
@@ -125,18 +123,3 @@ def months_with_data(ledger: Ledger, hq: HqConfig) -> tuple[str, ...]:
                         found.add(text)
                     at_ms = whole.end_ms
     return tuple(sorted(found))
-
-
-def _energies(connection: Connection, site: SiteRecord, interval: Interval) -> dict[str, IntervalEnergy]:
-    return {
-        meter.point: energy(
-            _counter(connection, site, meter, interval), meter.dated(site.time_zone), interval
-        )
-        for meter in site.meters
-    }
-
-
-def _counter(connection: Connection, site: SiteRecord, meter: MeterRecord, interval: Interval) -> Counter:
-    """The register of a meter over an interval and its brackets."""
-    near = cells.around(connection, meter.point, interval)
-    return counter_of_cells(near, meter.counter_spec(site.time_zone))

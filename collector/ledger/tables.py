@@ -6,6 +6,7 @@ delivery stands beside them.
 
 from __future__ import annotations
 
+import sqlalchemy
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -16,7 +17,6 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     Table,
-    Text,
     UniqueConstraint,
     text,
 )
@@ -26,21 +26,21 @@ metadata = MetaData()
 _UNDECODED = "state = 'undecoded'"
 
 # SQLite numbers rows by itself only where the key is declared INTEGER.
-_Number = BigInteger().with_variant(Integer(), "sqlite")
+Number = BigInteger().with_variant(Integer(), "sqlite")
 # One order of texts everywhere, whatever language a server is set to.
-_Text = Text().with_variant(Text(collation="C"), "postgresql")
+Text = sqlalchemy.Text().with_variant(sqlalchemy.Text(collation="C"), "postgresql")
 
 identity = Table(
     "identity",
     metadata,
-    Column("key", _Text, primary_key=True),
-    Column("value", _Text, nullable=False),
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
 )
 
 cells = Table(
     "cells",
     metadata,
-    Column("point", _Text, primary_key=True),
+    Column("point", Text, primary_key=True),
     Column("start_ms", BigInteger, primary_key=True),
     Column("data", LargeBinary, nullable=False),
     sqlite_with_rowid=False,
@@ -49,24 +49,24 @@ cells = Table(
 point_tables = Table(
     "point_tables",
     metadata,
-    Column("digest", _Text, primary_key=True),
-    Column("text", _Text, nullable=False),
+    Column("digest", Text, primary_key=True),
+    Column("text", Text, nullable=False),
 )
 
 streams = Table(
     "streams",
     metadata,
     # In the order in which epochs were first heard.
-    Column("number", _Number, primary_key=True),
-    Column("site", _Text, nullable=False),
-    Column("agent", _Text, nullable=False),
-    Column("lane", _Text, nullable=False),
-    Column("epoch", _Text, nullable=False, index=True),
+    Column("number", Number, primary_key=True),
+    Column("site", Text, nullable=False),
+    Column("agent", Text, nullable=False),
+    Column("lane", Text, nullable=False),
+    Column("epoch", Text, nullable=False, index=True),
     # The largest end that anything has told; the rest is the agent's epoch table.
     Column("frames", BigInteger, nullable=False),
     Column("readings", BigInteger, nullable=False),
     Column("linked", Boolean, nullable=False),
-    Column("prev", _Text),
+    Column("prev", Text),
     Column("clean", Boolean, nullable=False),
     Column("finished", Boolean, nullable=False),
     # How far the newest inventory has judged it.
@@ -79,21 +79,21 @@ frames = Table(
     "frames",
     metadata,
     # In the order in which their contents became part of the ledger: a projection's position.
-    Column("number", _Number, primary_key=True),
-    Column("stream", _Number, ForeignKey("streams.number"), nullable=False),
+    Column("number", Number, primary_key=True),
+    Column("stream", Number, ForeignKey("streams.number"), nullable=False),
     Column("idx", BigInteger, nullable=False),
     Column("n", BigInteger, nullable=False),
     Column("id", LargeBinary, nullable=False, unique=True),
-    Column("state", _Text, nullable=False),
-    Column("point_table", _Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("point_table", Text, nullable=False),
     # First and last time of its readings; null while it has none.
     Column("first_ms", BigInteger),
     Column("last_ms", BigInteger),
     # The frame's payload, and why it is kept so, while it is undecoded or quarantined.
     Column("raw", LargeBinary),
-    Column("reason", _Text),
+    Column("reason", Text),
     # The run of its machine whose anchor it waits for; empty where it waits for its table alone, or not.
-    Column("boot", _Text, nullable=False, server_default=""),
+    Column("boot", Text, nullable=False, server_default=""),
     Index("frames_by_place", "stream", "idx"),
     Index(
         "frames_undecoded",
@@ -109,51 +109,51 @@ blocks = Table(
     "blocks",
     metadata,
     # Frames that no agent keeps any more: their ids as one digest, and what is asked of them still.
-    Column("stream", _Number, ForeignKey("streams.number"), primary_key=True),
+    Column("stream", Number, ForeignKey("streams.number"), primary_key=True),
     Column("first", BigInteger, primary_key=True),
     Column("frames", BigInteger, nullable=False),
     Column("readings", BigInteger, nullable=False),
-    Column("state", _Text, nullable=False),
-    Column("digest", _Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("digest", Text, nullable=False),
     Column("from_ms", BigInteger),
     Column("to_ms", BigInteger),
     # Largest number of its frames, and their point tables, each with its first and last time, as JSON.
-    Column("number", _Number, nullable=False, index=True),
-    Column("point_tables", _Text, nullable=False),
+    Column("number", Number, nullable=False, index=True),
+    Column("point_tables", Text, nullable=False),
     sqlite_with_rowid=False,
 )
 
 lanes = Table(
     "lanes",
     metadata,
-    Column("agent", _Text, primary_key=True),
-    Column("lane", _Text, primary_key=True),
-    Column("process", _Text),
+    Column("agent", Text, primary_key=True),
+    Column("lane", Text, primary_key=True),
+    Column("process", Text),
     Column("sequence", BigInteger, nullable=False),
-    Column("listed", _Text, nullable=False),
+    Column("listed", Text, nullable=False),
     Column("total_readings", BigInteger, nullable=False),
     # A newer inventory of which parts are missing.
-    Column("arriving", _Text),
+    Column("arriving", Text),
 )
 
 anchors = Table(
     "anchors",
     metadata,
-    Column("agent", _Text, primary_key=True),
-    Column("boot", _Text, primary_key=True),
+    Column("agent", Text, primary_key=True),
+    Column("boot", Text, primary_key=True),
     Column("start_ms", BigInteger, nullable=False),
 )
 
 gone = Table(
     "gone",
     metadata,
-    Column("stream", _Number, ForeignKey("streams.number"), primary_key=True),
+    Column("stream", Number, ForeignKey("streams.number"), primary_key=True),
     Column("first", BigInteger, primary_key=True),
     Column("frames", BigInteger, primary_key=True),
     Column("readings", BigInteger, primary_key=True),
-    Column("reason", _Text, primary_key=True),
+    Column("reason", Text, primary_key=True),
     # Empty where damage made the ids unknown.
-    Column("digest", _Text, primary_key=True),
+    Column("digest", Text, primary_key=True),
     Column("from_ms", BigInteger),
     Column("to_ms", BigInteger),
 )
@@ -161,10 +161,10 @@ gone = Table(
 quarantine = Table(
     "quarantine",
     metadata,
-    Column("digest", _Text, primary_key=True),
+    Column("digest", Text, primary_key=True),
     Column("time_ms", BigInteger, nullable=False),
-    Column("source", _Text, nullable=False),
-    Column("reason", _Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("reason", Text, nullable=False),
     Column("raw", LargeBinary, nullable=False),
     Column("times", BigInteger, nullable=False),
 )
@@ -172,44 +172,44 @@ quarantine = Table(
 events = Table(
     "events",
     metadata,
-    Column("digest", _Text, primary_key=True),
+    Column("digest", Text, primary_key=True),
     Column("time_ms", BigInteger, nullable=False),
-    Column("agent", _Text, nullable=False),
-    Column("lane", _Text, nullable=False),
-    Column("kind", _Text, nullable=False),
-    Column("text", _Text, nullable=False),
+    Column("agent", Text, nullable=False),
+    Column("lane", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("text", Text, nullable=False),
 )
 
 cursors = Table(
     "cursors",
     metadata,
-    Column("name", _Text, primary_key=True),
+    Column("name", Text, primary_key=True),
     Column("position", BigInteger, nullable=False),
 )
 
 fuel_lines = Table(
     "fuel_lines",
     metadata,
-    Column("id", _Text, primary_key=True),
-    Column("site", _Text, nullable=False),
-    Column("process", _Text, nullable=False),
-    Column("fuel", _Text, nullable=False),
-    Column("date", _Text, nullable=False, index=True),
-    Column("quantity", _Text, nullable=False),
-    Column("unit", _Text, nullable=False),
-    Column("document", _Text, nullable=False),
-    Column("source", _Text, nullable=False),
+    Column("id", Text, primary_key=True),
+    Column("site", Text, nullable=False),
+    Column("process", Text, nullable=False),
+    Column("fuel", Text, nullable=False),
+    Column("date", Text, nullable=False, index=True),
+    Column("quantity", Text, nullable=False),
+    Column("unit", Text, nullable=False),
+    Column("document", Text, nullable=False),
+    Column("source", Text, nullable=False),
 )
 
 production_lines = Table(
     "production_lines",
     metadata,
-    Column("id", _Text, primary_key=True),
-    Column("site", _Text, nullable=False),
-    Column("product", _Text, nullable=False),
-    Column("month", _Text, nullable=False, index=True),
-    Column("quantity", _Text, nullable=False),
-    Column("unit", _Text, nullable=False),
-    Column("document", _Text, nullable=False),
-    Column("source", _Text, nullable=False),
+    Column("id", Text, primary_key=True),
+    Column("site", Text, nullable=False),
+    Column("product", Text, nullable=False),
+    Column("month", Text, nullable=False, index=True),
+    Column("quantity", Text, nullable=False),
+    Column("unit", Text, nullable=False),
+    Column("document", Text, nullable=False),
+    Column("source", Text, nullable=False),
 )

@@ -92,7 +92,7 @@ class LedgerMonths:
             if (month_text, meter_id) not in self._days:
                 ((site, meter),) = find_meters(hq, meter_id)
                 grid = days(month(month_text, site.time_zone), site.time_zone)
-                energies = energy_series(self._ledger, site, meter, grid)
+                energies = energy_series(self._ledger, hq, site, meter, grid)
                 kwh = tuple(None if each.wh is None else Fraction(each.wh, 1000) for each in energies)
                 self._days[month_text, meter_id] = kwh
             return self._days[month_text, meter_id]

@@ -69,7 +69,7 @@ async def test_half_hours_from_the_store_are_the_ledgers(
     counter = build_counter(found, meter.counter_spec(site.time_zone))
     cuts = half_hours(whole)
     from_store = [each.wh for each in series(counter, meter.dated(site.time_zone), cuts)]
-    from_ledger = energy_series(ledger, site, meter, cuts)
+    from_ledger = energy_series(ledger, hq, site, meter, cuts)
     assert from_store == [each.wh for each in from_ledger]
     assert None not in from_store
     assert [(row.wh, row.unproven_wh, row.origin) for row in await engine.energies(POINT, whole)] == [

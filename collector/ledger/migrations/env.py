@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from collector.ledger.tables import metadata
+from collector.ledger.record_tables import metadata
 
 context.configure(
     connection=context.config.attributes["connection"], target_metadata=metadata, render_as_batch=True

@@ -80,7 +80,7 @@ def test_nothing_is_not_zero(ledger: Ledger, hq: HqConfig) -> None:
 def test_half_hours_add_up_to_the_month(ledger: Ledger, hq: HqConfig) -> None:
     fill(ledger)
     ((site, meter),) = find_meters(hq, POINT)
-    parts = energy_series(ledger, site, meter, half_hours(FEBRUARY))
+    parts = energy_series(ledger, hq, site, meter, half_hours(FEBRUARY))
     assert len(parts) == 29 * 48
     assert sum(part.wh or 0 for part in parts) == 7 * 29 * 24 * 10
 

@@ -74,7 +74,7 @@ class Room:
             return
         first_ms = min(times) - min(times) % HALF_HOUR_MS
         cuts = half_hours(Interval(first_ms, max(times) - max(times) % HALF_HOUR_MS + HALF_HOUR_MS))
-        for each in energy_series(self.ledger, site, meter, cuts):
+        for each in energy_series(self.ledger, self.hq, site, meter, cuts):
             if each.start.before is not None and each.end.after is not None:
                 yield EnergyRow(
                     point,

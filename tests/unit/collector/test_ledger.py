@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from collector.ledger import Ledger, cells
-from collector.ledger.tables import metadata
+from collector.ledger.record_tables import metadata
 from core.carbon.activity import FuelLine
 from core.errors import OutsideError, Unreachable
 from core.metering.cells import cells_of

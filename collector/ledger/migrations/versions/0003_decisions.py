@@ -1,0 +1,98 @@
+"""Decisions in a chain, closed months, energy from elsewhere than registers, and days thinned out.
+
+Revision ID: 0003
+Revises: 0002
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+_NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+_TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+
+
+def upgrade() -> None:
+    """Make the tables."""
+    op.create_table(
+        "decisions",
+        sa.Column("number", _NUMBER, autoincrement=False, nullable=False),
+        sa.Column("time_ms", sa.BigInteger(), nullable=False),
+        sa.Column("person", _TEXT, nullable=False),
+        sa.Column("account", _TEXT, nullable=False),
+        sa.Column("kind", _TEXT, nullable=False),
+        sa.Column("reason", _TEXT, nullable=False),
+        sa.Column("body", _TEXT, nullable=False),
+        sa.Column("prev", _TEXT, nullable=False),
+        sa.Column("hash", _TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("number"),
+        sa.UniqueConstraint("hash"),
+    )
+    op.create_index("ix_decisions_kind", "decisions", ["kind"], unique=False)
+    op.create_table(
+        "statements",
+        sa.Column("month", _TEXT, nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("decision", _NUMBER, nullable=False),
+        sa.Column("statement", sa.LargeBinary(), nullable=False),
+        sa.Column("inputs", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["decision"], ["decisions.number"]),
+        sa.PrimaryKeyConstraint("month", "revision"),
+    )
+    op.create_table(
+        "frozen",
+        sa.Column("point", _TEXT, nullable=False),
+        sa.Column("time_ms", sa.BigInteger(), nullable=False),
+        sa.Column("decision", _NUMBER, nullable=False),
+        sa.Column("boundary", _TEXT, nullable=False),
+        sa.ForeignKeyConstraint(["decision"], ["decisions.number"]),
+        sa.PrimaryKeyConstraint("point", "time_ms"),
+    )
+    op.create_table(
+        "interval_values",
+        sa.Column("id", _TEXT, nullable=False),
+        sa.Column("point", _TEXT, nullable=False),
+        sa.Column("start_ms", sa.BigInteger(), nullable=False),
+        sa.Column("end_ms", sa.BigInteger(), nullable=False),
+        sa.Column("wh", sa.BigInteger(), nullable=False),
+        sa.Column("origin", _TEXT, nullable=False),
+        sa.Column("quality", _TEXT, nullable=False),
+        sa.Column("source", _TEXT, nullable=False),
+        sa.Column("decision", _NUMBER, nullable=False),
+        sa.ForeignKeyConstraint(["decision"], ["decisions.number"]),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("interval_values_by_time", "interval_values", ["point", "start_ms"], unique=False)
+    op.create_table(
+        "bills",
+        sa.Column("id", _TEXT, nullable=False),
+        sa.Column("point", _TEXT, nullable=False),
+        sa.Column("supplier", _TEXT, nullable=False),
+        sa.Column("menu", _TEXT, nullable=False),
+        sa.Column("start", _TEXT, nullable=False),
+        sa.Column("end", _TEXT, nullable=False),
+        sa.Column("kwh", _TEXT, nullable=False),
+        sa.Column("demand_kw", _TEXT, nullable=True),
+        sa.Column("amount_yen", _TEXT, nullable=True),
+        sa.Column("document", _TEXT, nullable=False),
+        sa.Column("source", _TEXT, nullable=False),
+        sa.Column("decision", _NUMBER, nullable=False),
+        sa.ForeignKeyConstraint(["decision"], ["decisions.number"]),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_bills_point", "bills", ["point"], unique=False)
+    op.create_table(
+        "thinned",
+        sa.Column("point", _TEXT, nullable=False),
+        sa.Column("day_ms", sa.BigInteger(), nullable=False),
+        sa.Column("key", sa.BigInteger(), nullable=False),
+        sa.Column("data", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("point", "day_ms"),
+        sqlite_with_rowid=False,
+    )
