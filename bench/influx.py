@@ -116,6 +116,9 @@ def lines_of(messages: Sequence[Message], points: Sequence[Sequence[str]]) -> li
     return [("bench/lines", "\n".join(part).encode()) for part in parts]
 
 
+GIVEN_UP_AFTER_S = 20
+"""What has not come so long after the last that did is taken for lost [s]."""
+
 Run = Callable[[Path, int, InfluxAccess], list[str]]
 """From a folder, the broker's port and an InfluxDB to a command."""
 
@@ -136,13 +139,17 @@ def run(consumer: Run, messages: Sequence[Message], readings: int) -> dict[str, 
                 time.sleep(2)  # it subscribes, and is idle again
                 before_s, began_s = cpu_s(process), time.monotonic()
                 publish(mqtt, messages)
-                while stored(access) < readings:
+                there, grew_s = 0, began_s
+                while there < readings and time.monotonic() < grew_s + GIVEN_UP_AFTER_S:
                     assert process.poll() is None, "it ended"
                     time.sleep(0.2)
-                took_s, wall_s = cpu_s(process) - before_s, time.monotonic() - began_s
+                    if (now_there := stored(access)) > there:
+                        there, grew_s = now_there, time.monotonic()
+                        took_s, wall_s = cpu_s(process) - before_s, grew_s - began_s
                 return {
-                    "readings_per_cpu_s": round(readings / took_s),
-                    "readings_per_s": round(readings / wall_s),
+                    "readings_per_cpu_s": round(there / took_s),
+                    "readings_per_s": round(there / wall_s),
+                    "readings_missing": readings - there,
                     "peak_memory_mb": peak_mb(process),
                 }
 
