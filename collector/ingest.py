@@ -14,8 +14,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import ParamSpec
 
 from collector.door import Door
-from collector.inbox import LINGER_S, Inbox
-from collector.intake import Intake, Sorted
+from collector.inbox import LINGER_S, Inbox, Message
+from collector.intake import Garbage, Intake, Sorted
 from collector.ledger import AnotherCollector
 from collector.stores.base import ReadingStore
 from collector.trouble import Trouble
@@ -26,6 +26,7 @@ from core.errors import OutsideError
 
 _LOG = logging.getLogger(__name__)
 _SAMPLES = f"/{Lane.SAMPLES}"
+_MOST_REASON = 500
 
 P = ParamSpec("P")
 
@@ -135,9 +136,7 @@ class Ingest:
         inbox, trouble = self.inboxes[lane], self._ledger_trouble[lane]
         while batch := await inbox.take():
             try:
-                waiting = iter(batch)
-                while heard := await asyncio.to_thread(self._intake.sort, waiting):
-                    await take(heard)
+                await self._take(batch, take)
             except AnotherCollector:
                 raise
             except OutsideError as error:
@@ -147,6 +146,24 @@ class Ingest:
                 inbox.refuses = False
             else:
                 trouble.worked()
+
+    async def _take(self, batch: Sequence[Message], take: Callable[[Sorted], Awaitable[None]]) -> None:
+        """Take a batch; where one message of it is more than the collector can bear, set aside that one."""
+        try:
+            waiting = iter(batch)
+            while heard := await asyncio.to_thread(self._intake.sort, waiting):
+                await take(heard)
+        except (OutsideError, MemoryError):
+            raise
+        except Exception as error:  # noqa: BLE001  whatever one message brings, the others do not wait for it
+            if len(batch) > 1:
+                for message in batch:  # taking one twice changes nothing
+                    await self._take([message], take)
+                return
+            _LOG.exception("this message is set aside; please report it")
+            ((topic, payload),) = batch
+            reason = f"the collector failed on it: {type(error).__name__}: {error}"[:_MOST_REASON]
+            await self._commit(Sorted(garbage=[Garbage(topic, payload, reason)]))
 
     async def _take_samples(self, heard: Sorted) -> None:
         await self._commit(Sorted(heard.part(Table).arrivals, heard.garbage))

@@ -188,6 +188,37 @@ async def test_nothing_is_answered_while_the_ledger_fails(
         await asyncio.wait_for(again(), 10)
 
 
+@pytest.mark.parametrize("step", ["sort", "commit"])
+async def test_a_message_that_the_collector_cannot_bear_is_set_aside_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    bad = frame(1, minutes(5, 10))
+    own_step: Callable[..., Sequence[Answer] | Sorted] = getattr(Intake, step)
+
+    def failing(self: Intake, heard: Iterator[Message] | Sorted, *rest: str) -> Sequence[Answer] | Sorted:
+        if isinstance(heard, Sorted):
+            found = [each.message for each in heard.arrivals]
+            sent = [frame.payload for each in found if isinstance(each, Data) for frame in each.frames]
+            poisoned = bad.payload in sent
+        else:
+            messages = list(heard)
+            poisoned, heard = data(bad) in messages, iter(messages)
+        if poisoned:
+            raise TypeError("nobody thought of this")
+        return own_step(self, heard, *rest)
+
+    monkeypatch.setattr(Intake, step, failing)
+    async with room(tmp_path) as here:
+        good, later = frame(0, minutes(0, 5)), frame(2, minutes(10, 15))
+        here.hear(table(), data(good), data(bad), data(later))
+        await here.until(lambda: bool(here.ledger.quarantined()))
+        await here.until(lambda: {good.id, later.id} <= here.acked())
+        (aside,) = here.ledger.quarantined()
+        assert aside.raw == data(bad)[1]
+        assert aside.reason == "the collector failed on it: TypeError: nobody thought of this"
+        assert bad.id not in here.acked()
+
+
 async def test_our_own_words_are_passed_over(tmp_path: Path) -> None:
     async with room(tmp_path) as here:
         here.hear(("seiren/v1/collectors/hq/status", b"anything"))
