@@ -122,6 +122,10 @@ def sizes(lane: Lane, messages: list[list[Frame]]) -> dict[str, float]:
     }
 
 
+HELD = "SELECT (SELECT sum(n) FROM frames) + (SELECT coalesce(sum(readings), 0) FROM blocks)"
+"""Readings in a ledger: frames, and those of which only a block's digest is kept."""
+
+
 async def full_speed(folder: Path, days: float) -> dict[str, Any]:
     """Return how fast a backlog goes from disk through broker and collector into its ledger."""
     hours = {Lane.REGISTERS: days * 24, Lane.SAMPLES: min(days * 24, SAMPLES_HOURS)}
@@ -145,7 +149,7 @@ async def drain(folder: Path, load: Load, minutes: int) -> dict[str, Any]:
         with suppress(asyncio.CancelledError):
             await task
         with sqlite3.connect(f"file:{ledger}?mode=ro", uri=True) as database:
-            (held,) = database.execute("SELECT sum(n) FROM frames").fetchone()
+            (held,) = database.execute(HELD).fetchone()
     await spool.close()
     assert held == readings, f"{held} of {readings} are in the ledger"
     a_week = load.readings_per_minute * 7 * 24 * 60
