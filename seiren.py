@@ -33,7 +33,7 @@ _PARTS: Mapping[str, _Part] = MappingProxyType(
         "demo": _Part("simulators.cli", "demo", "demo"),
         "agent": _Part("agent.cli", "app"),
         "collector": _Part("collector.cli", "app", "collector"),
-        "import": _Part("collector.cli", "imports", "collector"),
+        "import": _Part("collector.imports.cli", "app", "collector"),
         "month": _Part("collector.report.cli", "app", "collector"),
         "count": _Part("collector.cli", "count", "collector"),
         "energy": _Part("collector.cli", "energy", "collector"),

@@ -1,12 +1,10 @@
-"""`seiren collector …` and the commands that ask a ledger: import, count, energy, factors, tail."""
+"""`seiren collector …` and the commands that ask a ledger: count, energy, factors, tail."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -19,29 +17,21 @@ from collector.asking import gather
 from collector.count_reading import read_counts
 from collector.factor_list import factor_report
 from collector.figures import months_with_data
-from collector.imports import FUEL_COLUMNS, PRODUCTION_COLUMNS, Imported, import_activity, import_production
-from collector.ledger import Ledger, open_ledger
+from collector.folders import DEFAULT_FOLDER, Folder, FormOption, LedgerOption, configured, opened
 from collector.rebuild import rebuild
 from collector.records import find_meters
 from collector.service import serve
 from collector.table import Form, as_json
 from collector.tail import follow
-from config.hq import HqConfig, load_hq
 from core.errors import AnswerIsNo, UsageError
 from core.runtime.clock import WallClock
 from core.runtime.logs import start_logging
 from core.runtime.loops import loop_factory
 from core.timeline import Interval, month, parse_local
 
-DEFAULT_FOLDER = Path("demo-out")
 _MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 
-Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The ledger's folder, with its hq.yaml.")]
-LedgerOption = Annotated[Path, typer.Option("--ledger", metavar="FOLDER", help="The ledger's folder.")]
-FormOption = Annotated[Form, typer.Option("--format", help="table, json or csv.")]
-
 app = typer.Typer(no_args_is_help=True, help="Receive readings from agents, and keep the ledger.")
-imports = typer.Typer(no_args_is_help=True, help="Bring fuel and production lines into the ledger.")
 factors = typer.Typer(no_args_is_help=True, help="The emission factors on offer.")
 
 app.command("acl")(acl)
@@ -73,7 +63,7 @@ def run(
     log: Annotated[LogForm, typer.Option(help="Logs for people, or as JSON lines.")] = LogForm.HUMAN,
 ) -> None:
     """Receive readings until told to stop (SIGTERM or Ctrl-C)."""
-    hq = _hq(folder)
+    hq = configured(folder)
     _start_logging(log)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(serve(folder, hq))
@@ -82,7 +72,7 @@ def run(
 @app.command("status")
 def show_status(folder: Folder = DEFAULT_FOLDER, form: FormOption = Form.TABLE) -> None:
     """Show what the ledger holds, how new it is, what was set aside, and how its collector fares."""
-    with _ledger(folder) as (ledger, hq):
+    with opened(folder) as (ledger, hq):
         typer.echo(status.status_report(ledger, hq, folder, form, now_ms=WallClock().now_ms()))
 
 
@@ -95,7 +85,7 @@ def show_doctor(
 
     Exit codes: 0 no fault, 1 a fault, 2 the configuration is wrong, 3 the ledger cannot be opened.
     """
-    evidence = gather(folder, _hq(folder), now_ms=WallClock().now_ms())
+    evidence = gather(folder, configured(folder), now_ms=WallClock().now_ms())
     diagnosis = doctor.diagnose(evidence)
     if form is DoctorForm.JSON:
         typer.echo(as_json(doctor.document(evidence, diagnosis)))
@@ -108,7 +98,7 @@ def show_doctor(
 @app.command("rebuild-store")
 def rebuild_store(folder: Folder) -> None:
     """Write all registers and half-hours from the ledger into the reading store again."""
-    with _ledger(folder) as (ledger, hq):
+    with opened(folder) as (ledger, hq):
         done = asyncio.run(rebuild(ledger, hq, folder, lambda text: typer.echo(text, err=True)))
     typer.echo(f"{done.store}\n {done.readings:,} readings of registers and {done.half_hours:,} half-hours")
     typer.echo(" written from the ledger; samples were not touched")
@@ -136,7 +126,7 @@ def count(
     folder, of_month = _folder_and_month(where or [])
     if by is not None and not of_month:
         raise UsageError("--by day needs a month", next=f"seiren count {folder} 2024-02 --by day")
-    with _ledger(folder) as (ledger, hq):
+    with opened(folder) as (ledger, hq):
         now_ms = WallClock().now_ms()
         table = read_counts(ledger, hq, now_ms=now_ms, of_month=of_month, by_day=by is not None)
     typer.echo(counting.count_report(table, form))
@@ -157,7 +147,7 @@ def energy(
     form: FormOption = Form.TABLE,
 ) -> None:
     """Show energy from registers; without --from and --to that of the newest month."""
-    with _ledger(folder) as (ledger, hq):
+    with opened(folder) as (ledger, hq):
         zone = find_meters(hq, name)[0][0].time_zone
         if start is not None and end is not None:
             interval = Interval(parse_local(start, zone), parse_local(end, zone))
@@ -172,24 +162,6 @@ def energy(
             interval = month(known[-1], zone)
         rows, whole = energies.amounts(ledger, hq, name, interval, grid)
     typer.echo(energies.energy_report(name, rows, whole, zone, form))
-
-
-@imports.command()
-def activity(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help=f"CSV: {','.join(FUEL_COLUMNS)}.")],
-    folder: LedgerOption = DEFAULT_FOLDER,
-) -> None:
-    """Add fuel lines. Bad lines are named and left out; the same file again adds nothing."""
-    _import(import_activity, file, folder)
-
-
-@imports.command()
-def production(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help=f"CSV: {','.join(PRODUCTION_COLUMNS)}.")],
-    folder: LedgerOption = DEFAULT_FOLDER,
-) -> None:
-    """Add production lines. Bad lines are named and left out; the same file again adds nothing."""
-    _import(import_production, file, folder)
 
 
 @factors.callback()
@@ -209,7 +181,7 @@ def tail(
     limit: Annotated[int | None, typer.Option(min=1, help="End after so many messages.")] = None,
 ) -> None:
     """Show the messages on the broker readably, as they pass."""
-    hq = _hq(folder)
+    hq = configured(folder)
     _start_logging(LogForm.HUMAN)
     asyncio.run(follow(folder, hq, typer.echo, readings=readings, limit=limit))
 
@@ -219,18 +191,6 @@ def _start_logging(form: LogForm) -> None:
     logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of each look at the tables
 
 
-def _import(bring: Callable[[Path, Ledger, HqConfig], Imported], file: Path, folder: Path) -> None:
-    with _ledger(folder, create=True) as (ledger, hq):
-        done = bring(file, ledger, hq)
-    for error in done.bad:
-        typer.echo(error.render() + "\n", err=True)
-    known = f", {done.known} there already" if done.known else ""
-    aside = f", {len(done.bad)} set aside" if done.bad else ""
-    typer.echo(f"{file.name}: {done.added} lines added{known}{aside}")
-    if done.bad:
-        raise typer.Exit(AnswerIsNo.exit_code)
-
-
 def _folder_and_month(where: list[str]) -> tuple[Path, str]:
     """Take apart ``[FOLDER] [MONTH]``."""
     of_month = where[-1] if where and _MONTH.fullmatch(where[-1]) else ""
@@ -238,30 +198,3 @@ def _folder_and_month(where: list[str]) -> tuple[Path, str]:
     if len(folders) > 1:
         raise UsageError("One folder and one month are wanted.", evidence=" ".join(where))
     return (Path(folders[0]) if folders else DEFAULT_FOLDER), of_month
-
-
-@contextmanager
-def _ledger(folder: Path, *, create: bool = False) -> Iterator[tuple[Ledger, HqConfig]]:
-    hq = _hq(folder)
-    ledger = open_ledger(folder, hq, create=create)
-    try:
-        yield ledger, hq
-    finally:
-        ledger.close()
-
-
-def _hq(folder: Path) -> HqConfig:
-    if not folder.is_dir():
-        raise UsageError(
-            "there is no such folder",
-            where=str(folder),
-            cause="" if folder != DEFAULT_FOLDER else "no folder was named, and no demo has run here",
-            next="name the ledger's folder, or make one: seiren demo",
-        )
-    if not (folder / "hq.yaml").is_file():
-        raise UsageError(
-            "this folder has no hq.yaml, so it is no ledger's",
-            where=str(folder),
-            next="write hq.yaml as docs/guide-hq.md shows, or name another folder",
-        )
-    return load_hq(folder)
