@@ -126,6 +126,12 @@ def lock_numbers(connection: Connection) -> None:
         connection.execute(_LOCK, {"key": _key("numbers")})
 
 
+def lock_chain(connection: Connection) -> None:
+    """Keep others from deciding until this transaction ends: the next decision hangs on the last."""
+    if is_postgres(connection):
+        connection.execute(_LOCK, {"key": _key("chain")})
+
+
 def lock_tables(connection: Connection) -> None:
     """Keep others from bringing the tables to another shape until this transaction ends."""
     if is_postgres(connection):
