@@ -1,0 +1,1 @@
+"""Evidence of a month: one file that a stranger can recompute."""

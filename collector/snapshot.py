@@ -1,0 +1,193 @@
+"""What a month's statement is made from, as files of text: stored at its closing, handed to an auditor.
+
+The statement follows from these texts alone, without the ledger, `hq.yaml` or the release that made them:
+``collector/evidence/verify.py`` shows it. They are a JSON object of texts by name, so that what is stored and
+what an auditor gets are the same, and a change of a month can be told by the files that differ.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields
+from hashlib import sha256
+
+from sqlalchemy import Connection
+
+from collector.evidence.rows import to_csv
+from collector.ledger import activity, cells
+from collector.view import View
+from config.factors import load_electricity_series, load_fuel_factors
+from config.hq import HqConfig, SiteRecord
+from config.meters import MeterRecord
+from core.carbon.activity import FuelLine, ProductionLine
+from core.carbon.factors import ElectricityFactor, ElectricitySeries, FuelFactor
+from core.carbon.rounding import exact_text
+from core.chain import canonical
+from core.metering.cells import Row, content_hash
+from core.metering.installations import Installation
+from core.metering.readings import Count
+from core.timeline import format_local, month
+
+SCHEMA = "seiren.inputs/1"
+
+_INSTALLATION = (
+    *("point", "from", "to", "serial", "ct", "vt", "ct_text", "vt_text", "side", "wh_per_count"),
+    *("resolution", "wrap_at", "full_scale_kw", "accuracy_class", "calibration_until", "profile", "evidence"),
+)
+_CELLS = ("point", "cells", "readings", "sha256")
+_READING = ("time", "count", "quality")
+_FUEL = ("id", "site", "process", "fuel", "date", "quantity", "unit", "document", "source")
+_PRODUCTION = ("id", "site", "product", "month", "quantity", "unit", "document", "source")
+_FUEL_FACTOR = tuple(field.name for field in fields(FuelFactor) if field.name != "name")
+_NAMES = ("name_ja", "name_en")
+_ELECTRICITY_FACTOR = tuple(field.name for field in fields(ElectricityFactor))
+
+
+def snapshot(connection: Connection, hq: HqConfig, month_text: str, *, closed: bool = False) -> bytes:
+    """Return everything that a month's statement is made from, as canonical JSON: name → text.
+
+    Parameters
+    ----------
+    connection
+        A snapshot of the ledger.
+    hq
+        The plan.
+    month_text
+        ``2024-02``.
+    closed
+        Whether the statement is that of a closed month.
+
+    Raises
+    ------
+    UsageError
+        The text is not a month.
+    ConfigError, DataError
+        Records, cells or activity contradict each other.
+    """
+    return canonical(dict(input_files(connection, hq, month_text, closed=closed))).encode()
+
+
+def input_files(
+    connection: Connection, hq: HqConfig, month_text: str, *, closed: bool = False
+) -> Iterator[tuple[str, str]]:
+    """Yield the files of `snapshot`, name and text."""
+    view = View(connection, hq)
+    series = load_electricity_series(hq.electricity_factor)
+    fuels = activity.fuels_of(connection, month_text)
+    used = {line.fuel for line in fuels}
+    factors = [row for row in load_fuel_factors() if row.fuel in used]
+    head = {
+        "schema": SCHEMA,
+        "month": month_text,
+        "closed": closed,
+        "electricity": _series(series),
+    }
+    yield "inputs/month.json", _json(head)
+    yield "inputs/plan.json", _json(_plan(hq))
+    installed: list[dict[str, object]] = []
+    whole: list[dict[str, object]] = []
+    for site in hq.sites:
+        interval = month(month_text, site.time_zone)
+        for meter in site.meters:
+            installed += (_installation(each, site, meter) for each in view.installations(site, meter))
+            near = cells.around(connection, meter.point, interval)
+            whole.append(
+                {
+                    "point": meter.point,
+                    "cells": len(near),
+                    "readings": sum(len(cell.readings) for cell in near),
+                    "sha256": content_hash(near),
+                }
+            )
+            rows = (row for cell in near for row in cell.readings)
+            yield f"inputs/readings/{meter.point}.csv", readings_csv(rows, site)
+    yield "inputs/installations.csv", to_csv(_INSTALLATION, installed)
+    yield "inputs/cells.csv", to_csv(_CELLS, whole)
+    yield "inputs/fuels.csv", to_csv(_FUEL, map(_line, fuels))
+    lines = activity.production_of(connection, month_text)
+    yield "inputs/production.csv", to_csv(_PRODUCTION, map(_line, lines))
+    yield "inputs/fuel_factors.csv", to_csv((*_FUEL_FACTOR, *_NAMES), map(_fuel_factor, factors))
+    rows_of = map(_electricity_factor, series.factors)
+    yield "inputs/electricity_factors.csv", to_csv(_ELECTRICITY_FACTOR, rows_of)
+
+
+def digest(snapshot: bytes) -> str:
+    """Return the SHA-256 of a snapshot, hexadecimal."""
+    return sha256(snapshot).hexdigest()
+
+
+def readings_csv(rows: Iterable[Row], site: SiteRecord) -> str:
+    """Return readings as CSV, their times local with offset, a count that is not there empty."""
+    zone = site.time_zone
+    return to_csv(
+        _READING,
+        (
+            {"time": format_local(time_ms, zone), "count": _count(count), "quality": int(quality)}
+            for time_ms, count, quality in rows
+        ),
+    )
+
+
+def _plan(hq: HqConfig) -> object:
+    kept = {"company", "synthetic", "electricity_factor", "sites", "products", "targets"}
+    return hq.model_dump(mode="json", include=kept, warnings=False)
+
+
+def _installation(each: Installation, site: SiteRecord, meter: MeterRecord) -> dict[str, object]:
+    spec = meter.counter_spec(site.time_zone)
+    return {
+        "point": each.point,
+        "from": format_local(each.start_ms, site.time_zone),
+        "to": None if each.end_ms is None else format_local(each.end_ms, site.time_zone),
+        "serial": each.serial,
+        "ct": exact_text(each.ct),
+        "vt": exact_text(each.vt),
+        "ct_text": each.ct_text,
+        "vt_text": each.vt_text,
+        "side": each.side.value,
+        "wh_per_count": exact_text(each.wh_per_count),
+        "resolution": exact_text(spec.resolution),
+        "wrap_at": spec.wrap_at,
+        "full_scale_kw": None if each.full_scale_kw is None else exact_text(each.full_scale_kw),
+        "accuracy_class": each.accuracy_class,
+        "calibration_until": each.calibration_until,
+        "profile": each.profile,
+        "evidence": each.evidence,
+    }
+
+
+def _series(series: ElectricitySeries) -> dict[str, object]:
+    return {
+        "id": series.id,
+        "name": series.name.json(),
+        "basis": series.basis.value,
+        "definition": series.definition,
+        "stand_in_years": series.stand_in_years,
+    }
+
+
+def _line(line: FuelLine | ProductionLine) -> dict[str, object]:
+    facts = {field.name: getattr(line, field.name) for field in fields(line)}
+    return facts | {"quantity": exact_text(line.quantity), "unit": line.unit.value}
+
+
+def _fuel_factor(row: FuelFactor) -> dict[str, object]:
+    facts = {name: getattr(row, name) for name in _FUEL_FACTOR}
+    facts |= {"gcv": exact_text(row.gcv), "carbon": exact_text(row.carbon), "unit": row.unit.value}
+    return facts | {"name_ja": row.name.ja, "name_en": row.name.en}
+
+
+def _electricity_factor(row: ElectricityFactor) -> Mapping[str, object]:
+    facts = {name: getattr(row, name) for name in _ELECTRICITY_FACTOR}
+    return facts | {"kg_per_kwh": exact_text(row.kg_per_kwh)}
+
+
+def _count(count: Count | None) -> str | None:
+    if count is None:
+        return None
+    return str(count) if isinstance(count, int) else f"{count:f}"
+
+
+def _json(document: object) -> str:
+    return json.dumps(document, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
