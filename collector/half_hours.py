@@ -18,7 +18,7 @@ from collector.stores.base import EnergyRow
 from config.hq import HqConfig, SiteRecord
 from config.meters import MeterRecord
 from core.metering.cells import Cell
-from core.metering.counters import counter_of_cells
+from core.metering.counters import counter_of_cells, counter_spec
 from core.metering.energy import IntervalEnergy, series
 from core.metering.readings import Count
 from core.timeline import HALF_HOUR_MS, Interval, half_hours
@@ -67,7 +67,7 @@ class HalfHours:
         if point not in self._meters:
             return []
         site, meter = self._meters[point]
-        steps = meter.counter_spec(site.time_zone).steps
+        steps = counter_spec(point, meter.dated(site.time_zone)).registers[-1].steps
         near = cells.around(connection, point, _half_hours_of(first_ms, last_ms + 1))
         times_ms = [time_ms for cell in near for time_ms, _ in cell.usable]
         before_ms = max((time_ms for time_ms in times_ms if time_ms < first_ms), default=first_ms)
@@ -95,9 +95,11 @@ class HalfHours:
         self, connection: Connection, point: str, near: tuple[Cell, ...], span: Interval
     ) -> list[EnergyRow]:
         site, meter = self._meters[point]
-        spec = meter.counter_spec(site.time_zone)
-        counter = counter_of_cells((*_while_it_stood(connection, near, spec.steps), *near), spec)
-        found = series(counter, meter.dated(site.time_zone), half_hours(span))
+        installed = meter.dated(site.time_zone)
+        spec = counter_spec(point, installed)
+        steps = spec.registers[-1].steps
+        counter = counter_of_cells((*_while_it_stood(connection, near, steps), *near), spec)
+        found = series(counter, installed, half_hours(span))
         return [_row(each, site, meter) for each in found if _has_both_ends(each)]
 
 
@@ -114,8 +116,7 @@ def joined(spans: Iterable[Times]) -> list[Times]:
 
 def _mark(site: SiteRecord, meter: MeterRecord) -> int:
     """All that a half-hour is made of besides its readings."""
-    zone = site.time_zone
-    text = repr((_FORM, site.id, meter.parent, meter.counter_spec(zone), meter.dated(zone)))
+    text = repr((_FORM, site.id, meter.parent, meter.dated(site.time_zone)))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 

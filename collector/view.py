@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from collector.ledger import cells
 from config.hq import HqConfig, SiteRecord
 from config.meters import MeterRecord
-from core.metering.counters import Counter, counter_of_cells
+from core.metering.counters import Counter, counter_of_cells, counter_spec
 from core.metering.energy import IntervalEnergy, energy, series
 from core.metering.installations import Installation
 from core.timeline import Interval
@@ -53,7 +53,7 @@ class View:
             Records or cells contradict each other.
         """
         near = cells.around(self._connection, meter.point, interval)
-        return counter_of_cells(near, meter.counter_spec(site.time_zone))
+        return counter_of_cells(near, counter_spec(meter.point, self.installations(site, meter)))
 
     def series(
         self, site: SiteRecord, meter: MeterRecord, boundaries_ms: Sequence[int]

@@ -14,8 +14,7 @@ from config.devices import Side
 from config.profile import QuantityName, load_profile
 from config.strict import DIRECT, CtRatio, Id, Loc, Model, Names, PositiveExact, Problem, VtRatio
 from core.errors import ConfigError, DataError
-from core.metering.counters import CounterSpec
-from core.metering.installations import Installation, class_error, exchanges
+from core.metering.installations import Installation, class_error
 from core.metering.installations import Side as CoreSide
 from core.metering.quantities import Kind, Quantity, Unit
 from core.timeline import parse_local
@@ -82,6 +81,7 @@ class InstallationRecord(Model):
 
     def installation(self, point: str, quantity: Quantity, start_ms: int, end_ms: int | None) -> Installation:
         """Return it as the core knows it, in force in [start, end) [ms]; raises as `count_worth`."""
+        worth, resolution, wrap_at = self.count_worth(quantity)
         return Installation(
             point=point,
             start_ms=start_ms,
@@ -90,7 +90,7 @@ class InstallationRecord(Model):
             ct=self.ct.factor,
             vt=self.vt.factor,
             side=CoreSide(self.side),
-            wh_per_count=self.count_worth(quantity)[0],
+            wh_per_count=worth,
             ct_text="" if self.ct == DIRECT else self.ct.text("A"),
             vt_text="" if self.vt == DIRECT else self.vt.text("V"),
             full_scale_kw=self.full_scale_kw,
@@ -98,6 +98,8 @@ class InstallationRecord(Model):
             calibration_until=self.calibration_until,
             profile=load_profile(self.profile).id if self.profile else "",
             evidence=self.evidence,
+            resolution=resolution,
+            wrap_at=wrap_at,
         )
 
 
@@ -123,21 +125,6 @@ class MeterRecord(Model):
         return tuple(
             record.installation(self.point, self.quantity, start_ms, end_ms)
             for record, start_ms, end_ms in zip(self.installations, starts, [*starts[1:], None], strict=True)
-        )
-
-    def counter_spec(self, time_zone: ZoneInfo) -> CounterSpec:
-        """Return what is known of the meter's register; resolution and wrap are the latest installation's."""
-        installed = self.dated(time_zone)
-        _, resolution, wrap_at = self.installations[-1].count_worth(self.quantity)
-        fastest = [each.counts_per_hour for each in installed]
-        known = [each for each in fastest if each is not None]
-        return CounterSpec(
-            point=self.point,
-            wrap_at=wrap_at,
-            resolution=resolution,
-            counts_per_hour=fastest[-1],
-            most_per_hour=max(known) if len(known) == len(fastest) else None,
-            exchanges_ms=exchanges(installed),
         )
 
     def problems_at(self, loc: Loc) -> Iterator[Problem]:

@@ -16,6 +16,8 @@ class Method(StrEnum):
 
     EXACT = "exact"
     INTERPOLATED = "interpolated"
+    MANUAL = "manual"
+    SUBSTITUTED = "substituted"
     MISSING = "missing"
 
 
@@ -57,6 +59,9 @@ class Boundary:
         Bounds that the accumulated count cannot leave [steps of the resolution]; None when missing.
     segment
         Number of the counter's segment [1]; values of different segments have no difference.
+    wh_beyond
+        Energy from the nearest reading to the instant that no register gives [Wh]; negative where that
+        reading comes after.
     """
 
     time_ms: int
@@ -68,6 +73,7 @@ class Boundary:
     lower: int | None = None
     upper: int | None = None
     segment: int | None = None
+    wh_beyond: int = 0
 
     @property
     def close(self) -> bool:
@@ -97,7 +103,7 @@ def boundary(counter: Counter, time_ms: int) -> Boundary:
     else:
         method = Method.INTERPOLATED
         value = lower + (upper - lower) * (time_ms - before.time_ms) // (after.time_ms - before.time_ms)
-    wrap = counter.spec.wrap_steps
+    wrap = counter.spec.registers[-1].wrap_steps
     return Boundary(
         time_ms, method, before, after, value, value if wrap is None else value % wrap, lower, upper, segment
     )

@@ -9,88 +9,20 @@ what happened between two of them is left open instead of invented.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from fractions import Fraction
 from itertools import pairwise
-from math import floor, inf
+from math import floor
 
 from core.errors import DataError
 from core.metering.cells import Cell, cells_of, union
 from core.metering.readings import Count, Reading
+from core.metering.registers import CounterSpec as CounterSpec
+from core.metering.registers import Register as Register
+from core.metering.registers import counter_spec as counter_spec
 
 _HOUR_MS = 3_600_000
-_TOLERANCE = Fraction(6, 5)
-_LUMP_MS = 302_000
-"""A rise is a jump beyond 1.2 x full scale; some meters stand still for minutes and rise in a lump [ms]."""
-
-
-@dataclass(frozen=True, slots=True)
-class CounterSpec:
-    """What is known of a register before it is read.
-
-    The installations give it `exchanges_ms` (`installations.exchanges`) and `counts_per_hour`.
-
-    Parameters
-    ----------
-    point
-        Id of the point.
-    wrap_at
-        Count at which the register starts again at 0 [counts]; None where it never does.
-    resolution
-        Grid on which the register is counted [counts], above 0: 1 for an integer register. All counts of
-        a counter are whole steps of it, rounded down.
-    counts_per_hour
-        Fastest that the register can rise, by the transformers or the breaker [counts/h].
-    most_per_hour
-        Fastest that any meter could rise that ever stood there [counts/h]; None where one is not known.
-    exchanges_ms
-        Instants from which another meter stood behind the point, in time order [ms since 1970 UTC].
-
-    Raises
-    ------
-    DataError
-        If the resolution is not above 0, or the wrap is no whole number of steps above 1.
-    """
-
-    point: str
-    wrap_at: int | None = None
-    resolution: Fraction = Fraction(1)
-    counts_per_hour: Fraction | None = None
-    most_per_hour: Fraction | None = None
-    exchanges_ms: tuple[int, ...] = ()
-
-    def __post_init__(self) -> None:
-        if self.resolution <= 0:
-            raise DataError("resolution is not above 0", where=self.point, evidence=str(self.resolution))
-        if self.wrap_at is not None and (
-            self.wrap_at / self.resolution <= 1 or (self.wrap_at / self.resolution).denominator != 1
-        ):
-            raise DataError(
-                "wrap_at is no whole number of steps",
-                where=self.point,
-                evidence=f"wrap_at {self.wrap_at}, resolution {self.resolution}",
-            )
-
-    @property
-    def wrap_steps(self) -> int | None:
-        """Steps of one turn of the register [steps]."""
-        if self.wrap_at is None:
-            return None
-        return self.wrap_at * self.resolution.denominator // self.resolution.numerator
-
-    def most_steps(self, duration_ms: int) -> float:
-        """Return how far the register can rise within a time [steps]; infinite where that is not known."""
-        if self.most_per_hour is None:
-            return inf
-        fastest = self.most_per_hour * _TOLERANCE / (_HOUR_MS * self.resolution)
-        return floor(fastest * (duration_ms + _LUMP_MS)) + 1
-
-    def steps(self, count: Count) -> int:
-        """Return a count as whole steps of the resolution, rounded down."""
-        numerator, denominator = count.as_integer_ratio()
-        return numerator * self.resolution.denominator // (denominator * self.resolution.numerator)
 
 
 class SegmentKind(StrEnum):
@@ -197,11 +129,20 @@ def build_counter(readings: Iterable[Reading], spec: CounterSpec) -> Counter:
     return counter_of_cells(cells_of(readings), spec)
 
 
-def counter_of_cells(cells: Iterable[Cell], spec: CounterSpec) -> Counter:
+def counter_of_cells(cells: Iterable[Cell], spec: CounterSpec, *, entered: Collection[int] = ()) -> Counter:
     """Return the counter of some cells, in whatever order and however often they come.
 
     Bad readings are left out. Of readings at one instant the best by quality counts, of equally good ones
     the lowest count, so the choice depends on the set alone.
+
+    Parameters
+    ----------
+    cells
+        The point's cells.
+    spec
+        What is known of its registers.
+    entered
+        Instants of the readings that a person entered [ms since 1970 UTC].
 
     Raises
     ------
@@ -215,7 +156,7 @@ def counter_of_cells(cells: Iterable[Cell], spec: CounterSpec) -> Counter:
     usable = [cell.usable for cell in ordered]
     rows = [row for rows in usable for row in rows]
     outside: list[tuple[int, Count]] = []
-    if (wrap := spec.wrap_at) is not None:
+    if (wrap := spec.registers[-1].wrap_at) is not None:
         outside = [row for row in rows if not 0 <= row[1] < wrap]
         rows = [row for row in rows if 0 <= row[1] < wrap] if outside else rows
     times = tuple([time_ms for time_ms, _ in rows])
@@ -239,10 +180,11 @@ def _accumulate(
     times: Sequence[int], counts: Sequence[Count], spec: CounterSpec
 ) -> tuple[tuple[int, ...], tuple[Segment, ...], list[CounterEvent]]:
     """Follow the register from reading to reading; only where it may not plainly have risen is it judged."""
-    whole = spec.resolution == 1
-    steps = [count if whole and isinstance(count, int) else spec.steps(count) for count in counts]
-    exchanged = {bisect_left(times, exchange_ms) for exchange_ms in spec.exchanges_ms} - {0, len(times)}
-    plain = spec.most_steps(0)
+    register = spec.registers[-1]
+    whole = register.resolution == 1
+    steps = [count if whole and isinstance(count, int) else register.steps(count) for count in counts]
+    exchanged = {bisect_left(times, each.start_ms) for each in spec.registers[1:]} - {0, len(times)}
+    plain = register.most_steps(0)
     odd = {
         index for index, (before, after) in enumerate(pairwise(steps), 1) if not 0 <= after - before <= plain
     }
@@ -250,17 +192,17 @@ def _accumulate(
     segments: list[Segment] = []
     accumulated: list[int] = []
     kind, first, turned, done = SegmentKind.FIRST, 0, 0, 0
-    for index in sorted(exchanged | odd | _silent(times, spec)):
+    for index in sorted(exchanged | odd | _silent(times, register)):
         change: EventKind | None = EventKind.EXCHANGE
         if index not in exchanged:
-            change = _judge(steps, times, index, spec)
+            change = _judge(steps, times, index, register)
         if change is None:
             continue
         events.append(CounterEvent(change, times[index], f"{counts[index - 1]}, then {counts[index]}"))
         accumulated += [step + turned for step in steps[done:index]]
         done = index
         if change is EventKind.ROLLOVER:
-            turned += spec.wrap_steps or 0
+            turned += register.wrap_steps or 0
         else:
             segments.append(Segment(kind, first, index - 1))
             kind, first, turned = SegmentKind(change), index, 0
@@ -270,21 +212,21 @@ def _accumulate(
     return tuple(accumulated), tuple(segments), events
 
 
-def _judge(steps: Sequence[int], times: Sequence[int], index: int, spec: CounterSpec) -> EventKind | None:
+def _judge(steps: Sequence[int], times: Sequence[int], index: int, register: Register) -> EventKind | None:
     """Tell what a fall, or a rise over a long silence, is; None for a plain rise."""
-    wrap = spec.wrap_steps
+    wrap = register.wrap_steps
     rise, duration_ms = steps[index] - steps[index - 1], times[index] - times[index - 1]
     stood = index - 1  # a register that stood still may make up for all of that time
     while stood and steps[stood - 1] == steps[index - 1]:
         stood -= 1
-    if rise > spec.most_steps(times[index] - times[stood]):
+    if rise > register.most_steps(times[index] - times[stood]):
         return EventKind.JUMP
     if wrap is None:
         return EventKind.FALL if rise < 0 else None
     increment = rise % wrap
     plausible = wrap // 2
-    if spec.counts_per_hour is not None:
-        plausible = floor(spec.counts_per_hour * duration_ms / (_HOUR_MS * spec.resolution)) + 1
+    if register.counts_per_hour is not None:
+        plausible = floor(register.counts_per_hour * duration_ms / (_HOUR_MS * register.resolution)) + 1
         if increment + wrap <= plausible:
             return EventKind.SILENCE
     if rise >= 0:
@@ -292,9 +234,9 @@ def _judge(steps: Sequence[int], times: Sequence[int], index: int, spec: Counter
     return EventKind.ROLLOVER if increment <= plausible else EventKind.FALL
 
 
-def _silent(times: Sequence[int], spec: CounterSpec) -> set[int]:
+def _silent(times: Sequence[int], register: Register) -> set[int]:
     """Return the readings that come after a silence in which the register could have made a whole turn."""
-    if spec.wrap_steps is None or not spec.counts_per_hour:
+    if register.wrap_steps is None or not register.counts_per_hour:
         return set()
-    turn_ms = floor((spec.wrap_steps - 1) * spec.resolution * _HOUR_MS / spec.counts_per_hour)
+    turn_ms = floor((register.wrap_steps - 1) * register.resolution * _HOUR_MS / register.counts_per_hour)
     return {index for index, (before, after) in enumerate(pairwise(times), 1) if after - before >= turn_ms}

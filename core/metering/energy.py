@@ -6,29 +6,20 @@ boundaries and is never rounded. So all intervals between the same instants add 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 from itertools import groupby, pairwise
+from types import MappingProxyType
 from typing import TypeAlias
 
 from core.metering.boundaries import Boundary, boundary, close_segment
 from core.metering.counters import Counter
 from core.metering.installations import Installation, in_order
+from core.metering.sources import IntervalValue
+from core.metering.sources import Origin as Origin
 from core.timeline import UTC_ZONE, Interval, format_local, half_hours
-
-
-class Origin(StrEnum):
-    """Where the value of an interval comes from."""
-
-    MEASURED = "measured"
-    INTERPOLATED = "interpolated"
-    BILLED = "billed"
-    MANUAL = "manual"
-    SUBSTITUTED = "substituted"
-    INTEGRATED = "integrated"
-    MISSING = "missing"
 
 
 class Lack(StrEnum):
@@ -109,7 +100,14 @@ class IntervalEnergy:
     missing: tuple[Missing, ...] = ()
 
 
-def energy(counter: Counter, installations: Iterable[Installation], interval: Interval) -> IntervalEnergy:
+def energy(
+    counter: Counter,
+    installations: Iterable[Installation],
+    interval: Interval,
+    *,
+    values: Sequence[IntervalValue] = (),
+    fixed: Mapping[int, Boundary] = MappingProxyType({}),
+) -> IntervalEnergy:
     """Return the energy of an interval.
 
     Parameters
@@ -121,23 +119,33 @@ def energy(counter: Counter, installations: Iterable[Installation], interval: In
         part is counted with its own.
     interval
         Any interval, not of half-hours alone.
+    values
+        Energies from elsewhere, in any order; they fill what the register leaves missing.
+    fixed
+        Registers at instants of closed months [ms since 1970 UTC]: they stand, whatever is known by now.
 
     Raises
     ------
     DataError
         If two installations are in force at the same time.
     """
-    return series(counter, installations, (interval.start_ms, interval.end_ms))[0]
+    ends = (interval.start_ms, interval.end_ms)
+    return series(counter, installations, ends, values=values, fixed=fixed)[0]
 
 
 def series(
-    counter: Counter, installations: Iterable[Installation], boundaries_ms: Sequence[int]
+    counter: Counter,
+    installations: Iterable[Installation],
+    boundaries_ms: Sequence[int],
+    *,
+    values: Sequence[IntervalValue] = (),
+    fixed: Mapping[int, Boundary] = MappingProxyType({}),
 ) -> tuple[IntervalEnergy, ...]:
     """Return the energies between successive instants; where the whole has a value, they add up to it.
 
     Parameters
     ----------
-    counter, installations
+    counter, installations, values, fixed
         As for `energy`.
     boundaries_ms
         n + 1 instants in time order for n intervals [ms since 1970 UTC].
@@ -149,7 +157,9 @@ def series(
     UsageError
         If the instants are not in time order.
     """
-    dated = tuple((each, each.multiplier * counter.spec.resolution) for each in in_order(installations))
+    dated = tuple(
+        (each, each.multiplier * counter.spec.registers[-1].resolution) for each in in_order(installations)
+    )
     ends = [boundary(counter, time_ms) for time_ms in boundaries_ms]
     return tuple(_between(counter, dated, start, end) for start, end in pairwise(ends))
 
@@ -178,7 +188,7 @@ def wh_at(counter: Counter, installations: Iterable[Installation], time_ms: int)
     mark = boundary(counter, time_ms)
     for each in in_order(installations):
         if mark.accumulated is not None and each.overlaps(Interval(time_ms, time_ms)):
-            return _wh(counter, each.multiplier * counter.spec.resolution, mark)
+            return _wh(counter, each.multiplier * counter.spec.registers[-1].resolution, mark)
     return None
 
 
@@ -227,7 +237,7 @@ def _between(counter: Counter, dated: Sequence[_Dated], start: Boundary, end: Bo
         half_hours_covered=covered,
         half_hours=len(grid) - 1,
         installations=installations,
-        resolution=counter.spec.resolution,
+        resolution=counter.spec.registers[-1].resolution,
         changes=changes,
         missing=missing,
     )
@@ -241,7 +251,7 @@ def _wh(counter: Counter, multiplier: Fraction, mark: Boundary) -> int:
     """
     assert mark.accumulated is not None  # callers look for what is missing first
     up, down = multiplier.as_integer_ratio()
-    wrap = counter.spec.wrap_steps
+    wrap = counter.spec.registers[-1].wrap_steps
     if wrap is None:
         return mark.accumulated * up // down
     turns, steps = divmod(mark.accumulated, wrap)

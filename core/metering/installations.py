@@ -11,6 +11,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 from core.errors import DataError
+from core.metering.readings import Count
 from core.timeline import Interval
 
 _NUMBER = r"(\d+(?:\.\d+)?)"
@@ -58,11 +59,18 @@ class Installation:
         Id of the device profile.
     evidence
         Where these facts come from.
+    resolution
+        Grid on which the register is counted [counts], above 0.
+    wrap_at
+        Count at which the register starts again at 0 [counts]; None where it never does.
+    opening, closing
+        What the register held at the start and at the end [counts], as on an exchange slip; None where
+        that is not on record.
 
     Raises
     ------
     DataError
-        If a ratio is not above 0 or the end does not lie after the start.
+        If a ratio or the resolution is not above 0 or the end does not lie after the start.
     """
 
     point: str
@@ -80,11 +88,15 @@ class Installation:
     calibration_until: date | None = None
     profile: str = ""
     evidence: str = ""
+    resolution: Fraction = Fraction(1)
+    wrap_at: int | None = None
+    opening: Count | None = None
+    closing: Count | None = None
 
     def __post_init__(self) -> None:
         if self.end_ms is not None and self.end_ms <= self.start_ms:
             raise DataError("an installation ends before it starts", where=self.point)
-        for name in ("ct", "vt", "wh_per_count"):
+        for name in ("ct", "vt", "wh_per_count", "resolution"):
             if getattr(self, name) <= 0:
                 raise DataError(f"{name} is not above 0", where=self.point, evidence=str(getattr(self, name)))
 
@@ -170,18 +182,3 @@ def in_order(installations: Iterable[Installation]) -> tuple[Installation, ...]:
                 next="end the earlier one where the later one starts",
             )
     return ordered
-
-
-def exchanges(installations: Iterable[Installation]) -> tuple[int, ...]:
-    """Return the instants from which another meter stood behind the point [ms since 1970 UTC].
-
-    Raises
-    ------
-    DataError
-        If two installations are in force at the same time.
-    """
-    return tuple(
-        later.start_ms
-        for earlier, later in pairwise(in_order(installations))
-        if earlier.serial != later.serial
-    )

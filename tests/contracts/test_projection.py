@@ -13,7 +13,7 @@ from collector.projector import Projector
 from collector.records import find_meters
 from collector.stores.base import ReadingStore
 from config.hq import load_hq
-from core.metering.counters import build_counter
+from core.metering.counters import build_counter, counter_spec
 from core.metering.energy import series
 from core.metering.readings import Quality, Reading
 from core.timeline import Interval, half_hours
@@ -66,7 +66,7 @@ async def test_half_hours_from_the_store_are_the_ledgers(
 
     ((site, meter),) = find_meters(hq, POINT)
     found = (Reading(POINT, row.time_ms, row.count, Quality(row.quality)) for row in rows)
-    counter = build_counter(found, meter.counter_spec(site.time_zone))
+    counter = build_counter(found, counter_spec(meter.point, meter.dated(site.time_zone)))
     cuts = half_hours(whole)
     from_store = [each.wh for each in series(counter, meter.dated(site.time_zone), cuts)]
     from_ledger = energy_series(ledger, hq, site, meter, cuts)

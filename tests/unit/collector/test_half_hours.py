@@ -18,6 +18,7 @@ from collector.stores.sqlite import SqliteStore
 from config.hq import HqConfig, load_hq
 from core.delivery.payload import TakenReading
 from core.errors import Unreachable
+from core.metering.counters import counter_spec
 from core.timeline import HALF_HOUR_MS, Interval, half_hours
 from tests.unit.collector.material import (
     HQ,
@@ -151,7 +152,7 @@ async def test_any_order_of_arrival_leaves_what_the_ledger_says(tmp_path: Path, 
 async def test_how_long_a_register_stood_still_is_minded_across_half_hours(tmp_path: Path) -> None:
     room = Room(tmp_path, FULL_SCALE)
     ((site, meter),) = find_meters(room.hq, POINT)
-    rise = int(meter.counter_spec(site.time_zone).most_steps(2 * 3_600_000))
+    rise = int(counter_spec(meter.point, meter.dated(site.time_zone)).registers[-1].most_steps(2 * 3_600_000))
     stood = [taken(T0 + minute * MINUTE_MS, 1000) for minute in range(0, 4 * 60, 10)]
     lump = [taken(T0 + (4 * 60 + minute) * MINUTE_MS, 1000 + rise) for minute in range(0, 60, 10)]
     commit(room.ledger, table(), data(frame(0, stood)))
@@ -167,7 +168,7 @@ async def test_how_long_a_register_stood_still_is_minded_across_half_hours(tmp_p
 async def test_a_late_reading_may_explain_a_rise_far_behind_it(tmp_path: Path) -> None:
     room = Room(tmp_path, FULL_SCALE)
     ((site, meter),) = find_meters(room.hq, POINT)
-    rise = int(meter.counter_spec(site.time_zone).most_steps(2 * 3_600_000))
+    rise = int(counter_spec(meter.point, meter.dated(site.time_zone)).registers[-1].most_steps(2 * 3_600_000))
     stood = [taken(T0 + minute * MINUTE_MS, 1000) for minute in range(3 * 60, 4 * 60, 10)]
     lump = [taken(T0 + (4 * 60 + minute) * MINUTE_MS, 1000 + rise) for minute in range(0, 60, 10)]
     commit(room.ledger, table(), data(frame(0, stood)), data(frame(1, lump)))

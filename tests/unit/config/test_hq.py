@@ -13,6 +13,7 @@ from config.hq import HqConfig
 from config.loading import load_hq, load_profile, profile_digest, profile_ids
 from config.meters import MeterRecord
 from core.errors import ConfigError
+from core.metering.counters import counter_spec
 from core.metering.installations import Side
 from core.metering.quantities import Kind
 from core.timeline import parse_local
@@ -68,13 +69,11 @@ def test_each_installation_ends_where_the_next_begins(hq: HqConfig) -> None:
 
 def test_a_counter_knows_its_wrap_its_step_its_full_scale_and_its_exchanges(hq: HqConfig) -> None:
     record = meter(hq, "AOB-FUR-01")
-    spec = record.counter_spec(TOKYO)
-    assert (spec.wrap_at, spec.resolution) == (1_000_000, Fraction(2))
-    assert spec.counts_per_hour == Fraction(22_863_000, 8_000)
-    assert spec.most_per_hour is None, "full scale is not known of the meter before"
-    alone = record.model_copy(update={"installations": record.installations[1:]})
-    assert alone.counter_spec(TOKYO).most_per_hour == spec.counts_per_hour
-    assert spec.exchanges_ms == (parse_local("2023-12-15", TOKYO),)
+    before, after = counter_spec(record.point, record.dated(TOKYO)).registers
+    assert (after.wrap_at, after.resolution) == (1_000_000, Fraction(2))
+    assert after.counts_per_hour == Fraction(22_863_000, 8_000)
+    assert before.counts_per_hour is None, "full scale is not known of the meter before"
+    assert after.start_ms == parse_local("2023-12-15", TOKYO)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from config.loading import load_profile, profile_ids
 from config.profile import Identify, Profile, ProfilePoint, Text, ValueType
 from config.profile_facts import coarse_from, days, to_know, turns_at_kwh
 from config.profile_page import profile_page
-from core.metering.counters import CounterSpec
+from core.metering.counters import CounterSpec, Register
 from core.metering.quantities import Kind
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -47,7 +47,7 @@ def test_every_shipped_profile_loads_and_holds_what_headquarters_needs(name: str
         assert all(each.not_available for each in profile.points.values())
     for quantity, each in profile.points.items():
         if each.quantity.kind is Kind.COUNTER:
-            CounterSpec(f"M.{quantity}", wrap_at=each.wrap_at, resolution=each.resolution)
+            CounterSpec(f"M.{quantity}", (Register(wrap_at=each.wrap_at, resolution=each.resolution),))
 
 
 def test_no_file_lies_beside_the_profiles() -> None:

@@ -15,7 +15,7 @@ from core.carbon.allocation import Allocation
 from core.carbon.inputs import Meter, SiteInputs, StatementInputs
 from core.carbon.labels import Label
 from core.carbon.targets import MonthTarget
-from core.metering.counters import CounterSpec, build_counter
+from core.metering.counters import CounterSpec, Register, build_counter
 from core.metering.energy import IntervalEnergy, energy
 from core.metering.installations import Installation, Side
 from core.metering.network import Current, Network, Node
@@ -70,7 +70,9 @@ def registers(
         profile="of_a_test",
     )
     return energy(
-        build_counter(readings, CounterSpec(node.point, resolution=resolution)), [installation], FEBRUARY
+        build_counter(readings, CounterSpec(node.point, (Register(resolution=resolution),))),
+        [installation],
+        FEBRUARY,
     )
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.metering.boundaries import Boundary, Method, RegisterReading, boundary, close_segment
-from core.metering.counters import CounterSpec, build_counter
+from core.metering.counters import CounterSpec, Register, build_counter
 from core.metering.readings import Reading
 from core.timeline import HALF_HOUR_MS
 
@@ -55,7 +55,7 @@ def test_the_truth_lies_within_the_hard_bounds(
         return 9_000 + values[bisect_right(steps, at_ms)]
 
     rows = [Reading(POINT, at_ms, truth(at_ms) % (wrap_at or 10**9)) for at_ms in read]
-    counter = build_counter(rows, CounterSpec(POINT, wrap_at=wrap_at))
+    counter = build_counter(rows, CounterSpec(POINT, (Register(wrap_at=wrap_at),)))
     found = boundary(counter, time_ms)
     if not read or not read[0] <= time_ms <= read[-1]:
         assert found.method is Method.MISSING
@@ -109,6 +109,6 @@ def test_the_quick_answer_is_the_boundarys_own(
 ) -> None:
     steps, values, read = true
     rows = [Reading(POINT, at_ms, values[bisect_right(steps, at_ms)] * 7 % 500) for at_ms in read]
-    counter = build_counter(rows, CounterSpec(POINT, resolution=resolution))
+    counter = build_counter(rows, CounterSpec(POINT, (Register(resolution=resolution),)))
     found = boundary(counter, time_ms)
     assert close_segment(counter, time_ms) == (found.segment if found.close else None)

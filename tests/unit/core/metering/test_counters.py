@@ -14,6 +14,7 @@ from core.metering.counters import (
     Counter,
     CounterSpec,
     EventKind,
+    Register,
     SegmentKind,
     build_counter,
     counter_of_cells,
@@ -36,9 +37,12 @@ def kinds(counter: Counter) -> list[EventKind]:
 specs = st.sampled_from(
     [
         CounterSpec(POINT),
-        CounterSpec(POINT, wrap_at=1000),
-        CounterSpec(POINT, wrap_at=1000, counts_per_hour=Fraction(3000)),
-        CounterSpec(POINT, wrap_at=1000, resolution=Fraction(1, 10), exchanges_ms=(90_000,)),
+        CounterSpec(POINT, (Register(wrap_at=1000),)),
+        CounterSpec(POINT, (Register(wrap_at=1000, counts_per_hour=Fraction(3000)),)),
+        CounterSpec(
+            POINT,
+            (Register(wrap_at=1000, resolution=Fraction(1, 10)), Register(90_000, 1000, Fraction(1, 10))),
+        ),
     ]
 )
 registers = st.lists(
@@ -74,7 +78,7 @@ def test_segments_hold_every_reading_once_and_rise_within(rows: list[Reading], s
     for number, segment in enumerate(counter.segments):
         inside = counter.accumulated[segment.first : segment.last + 1]
         assert list(inside) == sorted(inside)
-        assert inside[0] == spec.steps(counter.counts[segment.first])
+        assert inside[0] == spec.registers[-1].steps(counter.counts[segment.first])
         assert {counter.segment_of(index) for index in range(segment.first, segment.last + 1)} == {number}
         assert (segment.kind is SegmentKind.FIRST) == (number == 0)
 
@@ -86,7 +90,9 @@ def test_the_accumulated_count_is_the_registers_own_value() -> None:
 
 
 def test_a_rollover_goes_on_counting() -> None:
-    counter = build_counter(taken(9_990, 9_999, 4, 9, 9_998, 1), CounterSpec(POINT, wrap_at=10_000))
+    counter = build_counter(
+        taken(9_990, 9_999, 4, 9, 9_998, 1), CounterSpec(POINT, (Register(wrap_at=10_000),))
+    )
     assert counter.accumulated == (9_990, 9_999, 10_004, 10_009, 19_998, 20_001)
     assert len(counter.segments) == 1
     assert kinds(counter) == [EventKind.ROLLOVER, EventKind.ROLLOVER]
@@ -99,7 +105,9 @@ def test_rollovers_give_the_true_count_for_rises_up_to_half_a_turn(rises: list[i
     truth = [start]
     for rise in rises:
         truth.append(truth[-1] + rise)
-    counter = build_counter(taken(*(value % 1000 for value in truth)), CounterSpec(POINT, wrap_at=1000))
+    counter = build_counter(
+        taken(*(value % 1000 for value in truth)), CounterSpec(POINT, (Register(wrap_at=1000),))
+    )
     assert [value - start for value in counter.accumulated] == [value - start for value in truth]
 
 
@@ -107,9 +115,12 @@ def test_rollovers_give_the_true_count_for_rises_up_to_half_a_turn(rises: list[i
     ("spec", "after"),
     [
         (CounterSpec(POINT), 0),  # nothing is known of a wrap
-        (CounterSpec(POINT, wrap_at=10_000), 4_001),  # more than half a turn
-        (CounterSpec(POINT, wrap_at=10_000, counts_per_hour=Fraction(600)), 20),  # more than full scale
-        (CounterSpec(POINT, wrap_at=10_000), 8_999),  # 0.1 back
+        (CounterSpec(POINT, (Register(wrap_at=10_000),)), 4_001),  # more than half a turn
+        (
+            CounterSpec(POINT, (Register(wrap_at=10_000, counts_per_hour=Fraction(600)),)),
+            20,
+        ),  # more than full scale
+        (CounterSpec(POINT, (Register(wrap_at=10_000),)), 8_999),  # 0.1 back
     ],
 )
 def test_a_fall_that_no_rollover_explains_cuts_the_counter(spec: CounterSpec, after: int) -> None:
@@ -124,7 +135,7 @@ def test_a_fall_that_no_rollover_explains_cuts_the_counter(spec: CounterSpec, af
 
 def test_a_register_that_stood_still_makes_up_for_all_of_that_time() -> None:
     """A frozen display: what it did not show comes at once, and is energy."""
-    spec = CounterSpec(POINT, most_per_hour=Fraction(6_000))
+    spec = CounterSpec(POINT, (Register(counts_per_hour=Fraction(6_000)),))
     frozen = build_counter(taken(10, *[20] * 30, 20 + 29 * 100), spec)  # a minute each, at full scale
     assert [segment.kind for segment in frozen.segments] == [SegmentKind.FIRST]
     assert kinds(build_counter(taken(10, 20, 20 + 29 * 100), spec)) == [EventKind.JUMP]
@@ -132,26 +143,26 @@ def test_a_register_that_stood_still_makes_up_for_all_of_that_time() -> None:
 
 def test_a_rise_that_the_circuit_cannot_carry_cuts_the_counter() -> None:
     """A meter is exchanged for one that shows more."""
-    spec = CounterSpec(POINT, most_per_hour=Fraction(6_000))
+    spec = CounterSpec(POINT, (Register(counts_per_hour=Fraction(6_000)),))
     most = 1 + 6_000 * 12 * (60 + 302) // (10 * 3600)
     for rise, cut in ((most, False), (most + 1, True), (10**9, True)):
         counter = build_counter(taken(10, 20, 20 + rise, 30 + rise), spec)
         assert [segment.kind for segment in counter.segments][1:] == [SegmentKind.JUMP] * cut
         assert kinds(counter) == [EventKind.JUMP] * cut
     assert len(build_counter(taken(10, 10**9), CounterSpec(POINT)).segments) == 1, "nothing is known"
-    both = CounterSpec(POINT, wrap_at=10**6, counts_per_hour=Fraction(6_000), most_per_hour=Fraction(6_000))
+    both = CounterSpec(POINT, (Register(wrap_at=10**6, counts_per_hour=Fraction(6_000)),))
     assert kinds(build_counter(taken(10, 500_000), both)) == [EventKind.JUMP]
     assert kinds(build_counter(taken(999_990, 10), both)) == [EventKind.ROLLOVER]
 
 
 def test_full_scale_allows_a_rollover_of_more_than_half_a_turn() -> None:
-    spec = CounterSpec(POINT, wrap_at=100, counts_per_hour=Fraction(60 * 90))
+    spec = CounterSpec(POINT, (Register(wrap_at=100, counts_per_hour=Fraction(60 * 90)),))
     assert build_counter(taken(50, 40), spec).accumulated == (50, 140)
     assert len(build_counter(taken(50, 42), spec).segments) == 2  # 92 in a minute is more than 90 and 1
 
 
 def test_a_silence_that_may_hide_a_whole_turn_cuts_the_counter() -> None:
-    spec = CounterSpec(POINT, wrap_at=1_000, counts_per_hour=Fraction(1_000))
+    spec = CounterSpec(POINT, (Register(wrap_at=1_000, counts_per_hour=Fraction(1_000)),))
     assert len(build_counter(taken(10, 500, every_ms=HOUR_MS), spec).segments) == 1
     hidden = build_counter(taken(10, 500, every_ms=2 * HOUR_MS), spec)
     assert [segment.kind for segment in hidden.segments] == [SegmentKind.FIRST, SegmentKind.SILENCE]
@@ -159,11 +170,14 @@ def test_a_silence_that_may_hide_a_whole_turn_cuts_the_counter() -> None:
 
 
 def test_another_meter_cuts_the_counter_even_where_the_register_rises() -> None:
-    counter = build_counter(taken(10, 11, 5_000, 5_001), CounterSpec(POINT, exchanges_ms=(90_000,)))
+    counter = build_counter(taken(10, 11, 5_000, 5_001), CounterSpec(POINT, (Register(), Register(90_000))))
     assert [segment.kind for segment in counter.segments] == [SegmentKind.FIRST, SegmentKind.EXCHANGE]
     assert counter.segments[1].first == 2
     for outside in (0, 10 * HOUR_MS):
-        assert len(build_counter(taken(10, 11), CounterSpec(POINT, exchanges_ms=(outside,))).segments) == 1
+        assert (
+            len(build_counter(taken(10, 11), CounterSpec(POINT, (Register(), Register(outside)))).segments)
+            == 1
+        )
 
 
 def test_bad_readings_do_not_count() -> None:
@@ -172,7 +186,7 @@ def test_bad_readings_do_not_count() -> None:
 
 
 def test_counts_outside_the_register_are_set_aside_by_name() -> None:
-    counter = build_counter(taken(5, 1_000, -3, 6), CounterSpec(POINT, wrap_at=1_000))
+    counter = build_counter(taken(5, 1_000, -3, 6), CounterSpec(POINT, (Register(wrap_at=1_000),)))
     assert counter.accumulated == (5, 6)
     assert kinds(counter) == [EventKind.OUT_OF_RANGE, EventKind.OUT_OF_RANGE]
 
@@ -188,7 +202,7 @@ def test_a_conflict_is_an_event_and_the_better_reading_counts() -> None:
 def test_a_float_register_is_counted_in_steps_of_its_resolution() -> None:
     counter = build_counter(
         taken(Decimal("15125.339"), Decimal("15125.3399"), 15_126),
-        CounterSpec(POINT, resolution=Fraction(1, 1000)),
+        CounterSpec(POINT, (Register(resolution=Fraction(1, 1000)),)),
     )
     assert counter.accumulated == (15_125_339, 15_125_339, 15_126_000)
     assert counter.counts == (Decimal("15125.339"), Decimal("15125.3399"), 15_126)
@@ -204,4 +218,4 @@ def test_readings_of_another_point_are_refused() -> None:
 )
 def test_an_impossible_register_is_refused(wrap_at: int, resolution: Fraction) -> None:
     with pytest.raises(DataError):
-        CounterSpec(POINT, wrap_at=wrap_at, resolution=resolution)
+        CounterSpec(POINT, (Register(wrap_at=wrap_at, resolution=resolution),))

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from core.errors import DataError, UsageError
 from core.metering.boundaries import Method, boundary
 from core.metering.cells import cells_of
-from core.metering.counters import CounterSpec, build_counter, counter_of_cells
+from core.metering.counters import CounterSpec, Register, build_counter, counter_of_cells, counter_spec
 from core.metering.energy import IntervalEnergy, Lack, Missing, Origin, energy, series, wh_at
-from core.metering.installations import Installation, Side, exchanges
+from core.metering.installations import Installation, Side
 from core.metering.readings import Quality, Reading
 from core.timeline import HALF_HOUR_MS, Interval, days, half_hours, month
 
@@ -78,7 +78,9 @@ def registers(draw: st.DrawFn) -> list[Reading]:
     )
 
 
-specs = st.sampled_from([CounterSpec(POINT), CounterSpec(POINT, wrap_at=10_000, resolution=Fraction(1, 4))])
+specs = st.sampled_from(
+    [CounterSpec(POINT), CounterSpec(POINT, (Register(wrap_at=10_000, resolution=Fraction(1, 4)),))]
+)
 
 
 @given(registers(), dated(), specs, st.lists(st.integers(SPAN.start_ms, SPAN.end_ms), max_size=8))
@@ -125,7 +127,7 @@ def test_what_is_on_record_of_earlier_times_changes_no_energy(
     readings: list[Reading], multiplier: Fraction, since: int
 ) -> None:
     """Months that are computed from different stretches of the record still add up."""
-    spec = CounterSpec(POINT, wrap_at=10_000)
+    spec = CounterSpec(POINT, (Register(wrap_at=10_000),))
     cells = cells_of(readings)
     whole = counter_of_cells(cells, spec)
     recent = counter_of_cells((cell for cell in cells if cell.start_ms >= since * HALF_HOUR_MS), spec)
@@ -136,7 +138,7 @@ def test_what_is_on_record_of_earlier_times_changes_no_energy(
 
 def test_turns_that_are_worth_no_whole_wh_still_leave_no_month_with_another_figure() -> None:
     """Half a Wh per count and an odd turn: with and without the turns before it, each hour is the same."""
-    spec = CounterSpec(POINT, wrap_at=101)
+    spec = CounterSpec(POINT, (Register(wrap_at=101),))
     readings = [Reading(POINT, hour * HOUR_MS, hour * 33 % 101) for hour in range(24)]
     hours = [hour * HOUR_MS for hour in range(20, 24)]
     known = series(build_counter(readings, spec), [installed(Fraction(1, 2))], hours)
@@ -189,7 +191,7 @@ def test_a_leap_february_of_minutes_in_one_go_and_in_half_hours() -> None:
     station = replace(installed(), ct=Fraction(80), vt=Fraction(600), side=Side.SECONDARY)
     cells = cells_of(readings)
     started = time.process_time()
-    counter = counter_of_cells(cells, CounterSpec(POINT, wrap_at=10**9))
+    counter = counter_of_cells(cells, CounterSpec(POINT, (Register(wrap_at=10**9),)))
     whole = energy(counter, [station], february)
     parts = series(counter, [station], half_hours(february))
     assert time.process_time() - started < 2  # about 0.06 s; anything quadratic takes minutes
@@ -287,7 +289,9 @@ def test_a_fall_inside_leaves_the_interval_missing_and_its_neighbours_known() ->
 
 
 def test_a_rollover_inside_changes_no_energy() -> None:
-    counter = build_counter(counts((0, 9_990), (1, 5), (2, 9)), CounterSpec(POINT, wrap_at=10_000))
+    counter = build_counter(
+        counts((0, 9_990), (1, 5), (2, 9)), CounterSpec(POINT, (Register(wrap_at=10_000),))
+    )
     whole = energy(counter, [installed(48_000)], Interval(0, 2 * HOUR_MS))
     assert (whole.wh, whole.unproven_wh) == (19 * 48_000, 0)
     assert (whole.start.count, whole.end.count, whole.end.accumulated) == (9_990, 9, 10_009)
@@ -315,7 +319,7 @@ def test_a_new_record_with_the_same_ratio_needs_no_reading_at_its_date() -> None
 def test_another_meter_leaves_the_interval_missing_until_its_registers_are_known() -> None:
     dates = [installed(5, 0, 2 * HOUR_MS, "SYN-1"), installed(5, 2 * HOUR_MS, None, "SYN-2")]
     readings = counts((0, 0), (1, 10), (3, 500), (4, 510))
-    counter = build_counter(readings, CounterSpec(POINT, exchanges_ms=exchanges(dates)))
+    counter = build_counter(readings, counter_spec(POINT, dates))
     hours = series(counter, dates, [hour * HOUR_MS for hour in range(5)])
     assert [hour.wh for hour in hours] == [50, None, None, 50]
     assert Missing(Lack.COUNTER_CUT, 2 * HOUR_MS) in energy(counter, dates, Interval(0, 4 * HOUR_MS)).missing
@@ -334,7 +338,9 @@ def test_the_energy_is_the_difference_of_two_registers_in_wh(
 
 
 def test_wh_are_rounded_down_once_at_the_boundary() -> None:
-    counter = build_counter(counts((0, 1), (1, 2), (2, 3)), CounterSpec(POINT, resolution=Fraction(1, 2)))
+    counter = build_counter(
+        counts((0, 1), (1, 2), (2, 3)), CounterSpec(POINT, (Register(resolution=Fraction(1, 2)),))
+    )
     third = [installed(Fraction(2, 3))]
     assert [wh_at(counter, third, hour * HOUR_MS) for hour in range(3)] == [0, 1, 2]
     assert wh_at(counter, third, 3 * HOUR_MS) is None

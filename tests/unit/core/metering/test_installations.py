@@ -6,7 +6,8 @@ from fractions import Fraction
 import pytest
 
 from core.errors import DataError
-from core.metering.installations import Installation, Side, class_error, exchanges, in_order, ratio
+from core.metering.counters import counter_spec
+from core.metering.installations import Installation, Side, class_error, in_order, ratio
 from core.timeline import Interval
 
 FIRST = Installation(
@@ -78,8 +79,9 @@ def test_impossible_facts_are_refused(change: dict[str, Fraction | int]) -> None
 
 
 def test_only_another_serial_is_an_exchange() -> None:
-    assert exchanges([LATER, FIRST]) == ()
-    assert exchanges([replace(LATER, serial="SYN-0900"), FIRST]) == (100,)
+    assert len(counter_spec("P", [LATER, FIRST]).registers) == 1
+    other = counter_spec("P", [replace(LATER, serial="SYN-0900"), FIRST])
+    assert [register.start_ms for register in other.registers] == [FIRST.start_ms, 100]
 
 
 def test_in_force_within_an_interval() -> None:
