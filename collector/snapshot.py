@@ -19,7 +19,6 @@ from collector.ledger import activity, cells
 from collector.view import View
 from config.factors import load_electricity_series, load_fuel_factors
 from config.hq import HqConfig, SiteRecord
-from config.meters import MeterRecord
 from core.carbon.activity import FuelLine, ProductionLine
 from core.carbon.factors import ElectricityFactor, ElectricitySeries, FuelFactor
 from core.carbon.rounding import exact_text
@@ -33,7 +32,8 @@ SCHEMA = "seiren.inputs/1"
 
 _INSTALLATION = (
     *("point", "from", "to", "serial", "ct", "vt", "ct_text", "vt_text", "side", "wh_per_count"),
-    *("resolution", "wrap_at", "full_scale_kw", "accuracy_class", "calibration_until", "profile", "evidence"),
+    *("resolution", "wrap_at", "opening", "closing", "full_scale_kw", "accuracy_class"),
+    *("calibration_until", "profile", "evidence"),
 )
 _CELLS = ("point", "cells", "readings", "sha256")
 _READING = ("time", "count", "quality")
@@ -90,7 +90,7 @@ def input_files(
     for site in hq.sites:
         interval = month(month_text, site.time_zone)
         for meter in site.meters:
-            installed += (_installation(each, site, meter) for each in view.installations(site, meter))
+            installed += (_installation(each, site) for each in view.installations(site, meter))
             near = cells.around(connection, meter.point, interval)
             whole.append(
                 {
@@ -134,8 +134,7 @@ def _plan(hq: HqConfig) -> object:
     return hq.model_dump(mode="json", include=kept, warnings=False)
 
 
-def _installation(each: Installation, site: SiteRecord, meter: MeterRecord) -> dict[str, object]:
-    spec = meter.counter_spec(site.time_zone)
+def _installation(each: Installation, site: SiteRecord) -> dict[str, object]:
     return {
         "point": each.point,
         "from": format_local(each.start_ms, site.time_zone),
@@ -147,8 +146,10 @@ def _installation(each: Installation, site: SiteRecord, meter: MeterRecord) -> d
         "vt_text": each.vt_text,
         "side": each.side.value,
         "wh_per_count": exact_text(each.wh_per_count),
-        "resolution": exact_text(spec.resolution),
-        "wrap_at": spec.wrap_at,
+        "resolution": exact_text(each.resolution),
+        "wrap_at": each.wrap_at,
+        "opening": _count(each.opening),
+        "closing": _count(each.closing),
         "full_scale_kw": None if each.full_scale_kw is None else exact_text(each.full_scale_kw),
         "accuracy_class": each.accuracy_class,
         "calibration_until": each.calibration_until,
