@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import Connection
 
 from collector import records
 from collector.ledger import Ledger, activity, cells
@@ -73,21 +75,50 @@ def statement_for(ledger: Ledger, hq: HqConfig, month_text: str) -> Statement:
         The ledger failed.
     """
     with ledger.reading() as connection:
-        view = View(connection, hq)
-        sites = tuple(
-            SiteInputs(
-                id=site.id,
-                name=records.label(site.name),
-                tz=site.time_zone,
-                network=records.network(site),
-                meters=tuple(Meter(each.id, records.label(each.name), each.process) for each in site.meters),
-                energies=view.energies(site, month(month_text, site.time_zone)),
-                allocation=records.allocation(site),
-            )
-            for site in hq.sites
+        return statement_at(connection, hq, month_text)
+
+
+def statement_at(
+    connection: Connection,
+    hq: HqConfig,
+    month_text: str,
+    *,
+    closed: bool = False,
+    thawed: Collection[str] = (),
+) -> Statement:
+    """Return the month's statement.
+
+    Parameters
+    ----------
+    connection
+        A snapshot of the ledger.
+    hq, month_text
+        The plan, and the month, ``2024-02``.
+    closed
+        Whether it is that of a closed month, which takes no unverified factors.
+    thawed
+        Closed months whose registers do not stand any more, because they are to be restated.
+
+    Raises
+    ------
+    UsageError
+        The text is not a month.
+    ConfigError, DataError
+        Records, cells or activity contradict each other.
+    """
+    view = View(connection, hq, thawed=thawed)
+    sites = tuple(
+        SiteInputs(
+            id=site.id,
+            name=records.label(site.name),
+            tz=site.time_zone,
+            network=records.network(site),
+            meters=tuple(Meter(each.id, records.label(each.name), each.process) for each in site.meters),
+            energies=view.energies(site, month(month_text, site.time_zone)),
+            allocation=records.allocation(site),
         )
-        fuels = activity.fuels_of(connection, month_text)
-        production = activity.production_of(connection, month_text)
+        for site in hq.sites
+    )
     return build(
         StatementInputs(
             month=month_text,
@@ -95,11 +126,12 @@ def statement_for(ledger: Ledger, hq: HqConfig, month_text: str) -> Statement:
             synthetic=hq.synthetic,
             sites=sites,
             products={name: records.label(names) for name, names in hq.products.items()},
-            fuels=fuels,
-            production=production,
+            fuels=activity.fuels_of(connection, month_text),
+            production=activity.production_of(connection, month_text),
             fuel_factors=load_fuel_factors(),
             electricity=load_electricity_series(hq.electricity_factor),
             targets=tuple(MonthTarget(each, value) for each, value in hq.targets.items()),
+            closed=closed,
         )
     )
 

@@ -6,13 +6,16 @@ for an auditor come from the same registers.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property
 
 from sqlalchemy import Connection
 
-from collector.ledger import cells
+from collector.ledger import cells, closings
 from config.hq import HqConfig, SiteRecord
 from config.meters import MeterRecord
+from core.carbon.closing import Closing
+from core.metering.boundaries import Boundary
 from core.metering.counters import Counter, counter_of_cells, counter_spec
 from core.metering.energy import IntervalEnergy, energy, series
 from core.metering.installations import Installation
@@ -28,11 +31,36 @@ class View:
         A snapshot of the ledger.
     hq
         The plan.
+    thawed
+        Closed months whose registers do not stand any more, because they are to be restated.
     """
 
-    def __init__(self, connection: Connection, hq: HqConfig) -> None:
+    def __init__(self, connection: Connection, hq: HqConfig, *, thawed: Collection[str] = ()) -> None:
         self._connection = connection
         self._hq = hq
+        self._thawed = frozenset(thawed)
+
+    @cached_property
+    def _closed(self) -> Mapping[str, Closing]:
+        """The closings in force, by month."""
+        found = closings.statuses(self._connection)
+        return {
+            month: status.closing
+            for month, status in found.items()
+            if status.closing is not None and month not in self._thawed
+        }
+
+    def fixed(self, meter: MeterRecord, interval: Interval) -> dict[int, Boundary]:
+        """Return the registers of a meter that closed months have fixed, from an interval's start to its end.
+
+        Raises
+        ------
+        DataError
+            The ledger is damaged.
+        """
+        if not self._closed:
+            return {}
+        return closings.fixed(self._connection, meter.point, interval, self._closed)
 
     def installations(self, site: SiteRecord, meter: MeterRecord) -> tuple[Installation, ...]:
         """Return what stood behind a meter's point, in time order.
@@ -72,8 +100,13 @@ class View:
         ConfigError, DataError
             Records or cells contradict each other.
         """
-        counter = self.counter(site, meter, Interval(boundaries_ms[0], boundaries_ms[-1]))
-        return series(counter, self.installations(site, meter), boundaries_ms)
+        whole = Interval(boundaries_ms[0], boundaries_ms[-1])
+        return series(
+            self.counter(site, meter, whole),
+            self.installations(site, meter),
+            boundaries_ms,
+            fixed=self.fixed(meter, whole),
+        )
 
     def energies(self, site: SiteRecord, interval: Interval) -> dict[str, IntervalEnergy]:
         """Return the energy of every meter of a site, by point.
@@ -85,7 +118,10 @@ class View:
         """
         return {
             meter.point: energy(
-                self.counter(site, meter, interval), self.installations(site, meter), interval
+                self.counter(site, meter, interval),
+                self.installations(site, meter),
+                interval,
+                fixed=self.fixed(meter, interval),
             )
             for meter in site.meters
         }

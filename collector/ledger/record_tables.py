@@ -39,27 +39,35 @@ statements = Table(
 frozen = Table(
     "frozen",
     metadata,
-    # Registers at the ends of closed months, each with the bracket that it was taken from.
+    # Registers at the two ends of a closed month's revision, each with the bracket that it was taken from.
+    # Months that touch hold the same one twice: which is in force, only the chain says.
+    Column("month", Text, primary_key=True),
+    Column("revision", BigInteger, primary_key=True),
     Column("point", Text, primary_key=True),
     Column("time_ms", BigInteger, primary_key=True),
     Column("decision", Number, ForeignKey("decisions.number"), nullable=False),
     Column("boundary", Text, nullable=False),
+    Index("frozen_by_point", "point", "time_ms"),
 )
 
 interval_values = Table(
     "interval_values",
     metadata,
-    # Energy of an interval from elsewhere than a register: interval data, a bill, a hand, a substitute.
+    # Energy from elsewhere than a register, in runs of successive intervals of one length.
     Column("id", Text, primary_key=True),
     Column("point", Text, nullable=False),
     Column("start_ms", BigInteger, nullable=False),
     Column("end_ms", BigInteger, nullable=False),
-    Column("wh", BigInteger, nullable=False),
+    # Exact Wh of each interval, in time order, parted by spaces.
+    Column("wh", Text, nullable=False),
     Column("origin", Text, nullable=False),
-    Column("quality", Text, nullable=False),
-    Column("source", Text, nullable=False),
+    Column("method", Text, nullable=False),
+    # The file it was read from, its hash, and who read it.
+    Column("document", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("reader", Text, nullable=False),
     Column("decision", Number, ForeignKey("decisions.number"), nullable=False),
-    Index("interval_values_by_time", "point", "start_ms"),
+    Index("interval_values_by_time", "point", "end_ms"),
 )
 
 bills = Table(
@@ -69,13 +77,15 @@ bills = Table(
     Column("point", Text, nullable=False, index=True),
     Column("supplier", Text, nullable=False),
     Column("menu", Text, nullable=False),
-    # First day, and first day after it.
-    Column("start", Text, nullable=False),
-    Column("end", Text, nullable=False),
+    # First and last day, both billed.
+    Column("first_day", Text, nullable=False),
+    Column("last_day", Text, nullable=False),
     Column("kwh", Text, nullable=False),
     Column("demand_kw", Text),
-    Column("amount_yen", Text),
+    Column("amount", Text),
     Column("document", Text, nullable=False),
+    # Hash of the document itself, where it was given, and where the line was read.
+    Column("sha256", Text, nullable=False),
     Column("source", Text, nullable=False),
     Column("decision", Number, ForeignKey("decisions.number"), nullable=False),
 )
