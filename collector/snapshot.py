@@ -8,12 +8,13 @@ what an auditor gets are the same, and a change of a month can be told by the fi
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import fields
-from hashlib import sha256
 
 from sqlalchemy import Connection
 
+from collector.corrections import around
+from collector.evidence import readings
 from collector.evidence.rows import to_csv
 from collector.ledger import activity, cells
 from collector.view import View
@@ -23,9 +24,13 @@ from core.carbon.activity import FuelLine, ProductionLine
 from core.carbon.factors import ElectricityFactor, ElectricitySeries, FuelFactor
 from core.carbon.rounding import exact_text
 from core.chain import canonical
-from core.metering.cells import Row, content_hash
+from core.metering.boundaries import Boundary
+from core.metering.cells import content_hash
+from core.metering.corrections import entered
+from core.metering.frozen import frozen_text
 from core.metering.installations import Installation
 from core.metering.readings import Count
+from core.metering.sources import IntervalValue
 from core.timeline import format_local, month
 
 SCHEMA = "seiren.inputs/1"
@@ -36,7 +41,16 @@ _INSTALLATION = (
     *("calibration_until", "profile", "evidence"),
 )
 _CELLS = ("point", "cells", "readings", "sha256")
-_READING = ("time", "count", "quality")
+_ENTERED = ("point", "time")
+_VALUE = ("point", "from", "to", "wh", "origin", "method", "document", "sha256", "reader", "note")
+_FROZEN = ("point", "time", "boundary")
+_OF_POINTS: Mapping[str, tuple[str, ...]] = {
+    "installations": _INSTALLATION,
+    "cells": _CELLS,
+    "entered": _ENTERED,
+    "values": _VALUE,
+    "frozen": _FROZEN,
+}
 _FUEL = ("id", "site", "process", "fuel", "date", "quantity", "unit", "document", "source")
 _PRODUCTION = ("id", "site", "product", "month", "quantity", "unit", "document", "source")
 _FUEL_FACTOR = tuple(field.name for field in fields(FuelFactor) if field.name != "name")
@@ -44,7 +58,14 @@ _NAMES = ("name_ja", "name_en")
 _ELECTRICITY_FACTOR = tuple(field.name for field in fields(ElectricityFactor))
 
 
-def snapshot(connection: Connection, hq: HqConfig, month_text: str, *, closed: bool = False) -> bytes:
+def snapshot(
+    connection: Connection,
+    hq: HqConfig,
+    month_text: str,
+    *,
+    closed: bool = False,
+    thawed: Collection[str] = (),
+) -> bytes:
     """Return everything that a month's statement is made from, as canonical JSON: name → text.
 
     Parameters
@@ -57,6 +78,8 @@ def snapshot(connection: Connection, hq: HqConfig, month_text: str, *, closed: b
         ``2024-02``.
     closed
         Whether the statement is that of a closed month.
+    thawed
+        Closed months whose registers do not stand any more, because they are to be restated.
 
     Raises
     ------
@@ -65,68 +88,61 @@ def snapshot(connection: Connection, hq: HqConfig, month_text: str, *, closed: b
     ConfigError, DataError
         Records, cells or activity contradict each other.
     """
-    return canonical(dict(input_files(connection, hq, month_text, closed=closed))).encode()
+    files = input_files(connection, hq, month_text, closed=closed, thawed=thawed)
+    return canonical(dict(files)).encode()
 
 
 def input_files(
-    connection: Connection, hq: HqConfig, month_text: str, *, closed: bool = False
+    connection: Connection,
+    hq: HqConfig,
+    month_text: str,
+    *,
+    closed: bool = False,
+    thawed: Collection[str] = (),
 ) -> Iterator[tuple[str, str]]:
     """Yield the files of `snapshot`, name and text."""
-    view = View(connection, hq)
+    view = View(connection, hq, thawed=thawed)
     series = load_electricity_series(hq.electricity_factor)
-    fuels = activity.fuels_of(connection, month_text)
-    used = {line.fuel for line in fuels}
-    factors = [row for row in load_fuel_factors() if row.fuel in used]
-    head = {
-        "schema": SCHEMA,
-        "month": month_text,
-        "closed": closed,
-        "electricity": _series(series),
-    }
+    head = {"schema": SCHEMA, "month": month_text, "closed": closed, "electricity": _series(series)}
     yield "inputs/month.json", _json(head)
     yield "inputs/plan.json", _json(_plan(hq))
-    installed: list[dict[str, object]] = []
-    whole: list[dict[str, object]] = []
+    tables: dict[str, list[Mapping[str, object]]] = {name: [] for name in _OF_POINTS}
     for site in hq.sites:
         interval = month(month_text, site.time_zone)
         for meter in site.meters:
-            installed += (_installation(each, site) for each in view.installations(site, meter))
-            near = cells.around(connection, meter.point, interval)
-            whole.append(
+            corrections = view.corrections.of(meter)
+            used = around(connection, meter.point, interval, corrections)
+            yield f"inputs/readings/{meter.point}.csv", readings.to_csv(used, site.time_zone)
+            whole = cells.around(connection, meter.point, interval)
+            tables["cells"].append(
                 {
                     "point": meter.point,
-                    "cells": len(near),
-                    "readings": sum(len(cell.readings) for cell in near),
-                    "sha256": content_hash(near),
+                    "cells": len(whole),
+                    "readings": sum(len(cell.readings) for cell in whole),
+                    "sha256": content_hash(whole),
                 }
             )
-            rows = (row for cell in near for row in cell.readings)
-            yield f"inputs/readings/{meter.point}.csv", readings_csv(rows, site)
-    yield "inputs/installations.csv", to_csv(_INSTALLATION, installed)
-    yield "inputs/cells.csv", to_csv(_CELLS, whole)
+            tables["installations"] += (_installation(each, site) for each in view.installations(site, meter))
+            read_at = {time_ms for cell in used for time_ms, _, _ in cell.readings}
+            tables["entered"] += (
+                {"point": meter.point, "time": format_local(time_ms, site.time_zone)}
+                for time_ms in sorted(entered(corrections) & read_at)
+            )
+            tables["values"] += (_value(each, site) for each in view.values(meter, interval))
+            tables["frozen"] += (
+                _frozen(meter.point, mark, site) for mark in view.fixed(meter, interval).values()
+            )
+    for name, columns in _OF_POINTS.items():
+        yield f"inputs/{name}.csv", to_csv(columns, tables[name])
+    fuels = activity.fuels_of(connection, month_text)
     yield "inputs/fuels.csv", to_csv(_FUEL, map(_line, fuels))
     lines = activity.production_of(connection, month_text)
     yield "inputs/production.csv", to_csv(_PRODUCTION, map(_line, lines))
-    yield "inputs/fuel_factors.csv", to_csv((*_FUEL_FACTOR, *_NAMES), map(_fuel_factor, factors))
+    burned = {line.fuel for line in fuels}
+    factors = (_fuel_factor(row) for row in load_fuel_factors() if row.fuel in burned)
+    yield "inputs/fuel_factors.csv", to_csv((*_FUEL_FACTOR, *_NAMES), factors)
     rows_of = map(_electricity_factor, series.factors)
     yield "inputs/electricity_factors.csv", to_csv(_ELECTRICITY_FACTOR, rows_of)
-
-
-def digest(snapshot: bytes) -> str:
-    """Return the SHA-256 of a snapshot, hexadecimal."""
-    return sha256(snapshot).hexdigest()
-
-
-def readings_csv(rows: Iterable[Row], site: SiteRecord) -> str:
-    """Return readings as CSV, their times local with offset, a count that is not there empty."""
-    zone = site.time_zone
-    return to_csv(
-        _READING,
-        (
-            {"time": format_local(time_ms, zone), "count": _count(count), "quality": int(quality)}
-            for time_ms, count, quality in rows
-        ),
-    )
 
 
 def _plan(hq: HqConfig) -> object:
@@ -156,6 +172,26 @@ def _installation(each: Installation, site: SiteRecord) -> dict[str, object]:
         "profile": each.profile,
         "evidence": each.evidence,
     }
+
+
+def _value(each: IntervalValue, site: SiteRecord) -> dict[str, object]:
+    return {
+        "point": each.point,
+        "from": format_local(each.interval.start_ms, site.time_zone),
+        "to": format_local(each.interval.end_ms, site.time_zone),
+        "wh": each.wh,
+        "origin": each.origin.value,
+        "method": each.method,
+        "document": each.document,
+        "sha256": each.sha256,
+        "reader": each.reader,
+        "note": each.note,
+    }
+
+
+def _frozen(point: str, mark: Boundary, site: SiteRecord) -> dict[str, object]:
+    text = frozen_text(mark)
+    return {"point": point, "time": format_local(mark.time_ms, site.time_zone), "boundary": text}
 
 
 def _series(series: ElectricitySeries) -> dict[str, object]:
