@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import Connection
 
 from collector import records
+from collector.corrections import Corrections
 from collector.ledger import Ledger, activity, cells
 from collector.view import View
 from config.factors import load_electricity_series, load_fuel_factors
@@ -85,6 +86,7 @@ def statement_at(
     *,
     closed: bool = False,
     thawed: Collection[str] = (),
+    corrections: Corrections | None = None,
 ) -> Statement:
     """Return the month's statement.
 
@@ -98,6 +100,8 @@ def statement_at(
         Whether it is that of a closed month, which takes no unverified factors.
     thawed
         Closed months whose registers do not stand any more, because they are to be restated.
+    corrections
+        Those that are taken to be in force; None: those that are.
 
     Raises
     ------
@@ -106,7 +110,31 @@ def statement_at(
     ConfigError, DataError
         Records, cells or activity contradict each other.
     """
-    view = View(connection, hq, thawed=thawed)
+    return build(
+        inputs_at(View(connection, hq, thawed=thawed, corrections=corrections), month_text, closed=closed)
+    )
+
+
+def inputs_at(view: View, month_text: str, *, closed: bool = False) -> StatementInputs:
+    """Return what a month's statement is made from.
+
+    Parameters
+    ----------
+    view
+        The ledger as it is seen.
+    month_text
+        ``2024-02``.
+    closed
+        Whether the statement is that of a closed month, which takes no unverified factors.
+
+    Raises
+    ------
+    UsageError
+        The text is not a month.
+    ConfigError, DataError
+        Records, cells or activity contradict each other.
+    """
+    connection, hq = view.connection, view.hq
     sites = tuple(
         SiteInputs(
             id=site.id,
@@ -119,20 +147,18 @@ def statement_at(
         )
         for site in hq.sites
     )
-    return build(
-        StatementInputs(
-            month=month_text,
-            company=records.label(hq.company),
-            synthetic=hq.synthetic,
-            sites=sites,
-            products={name: records.label(names) for name, names in hq.products.items()},
-            fuels=activity.fuels_of(connection, month_text),
-            production=activity.production_of(connection, month_text),
-            fuel_factors=load_fuel_factors(),
-            electricity=load_electricity_series(hq.electricity_factor),
-            targets=tuple(MonthTarget(each, value) for each, value in hq.targets.items()),
-            closed=closed,
-        )
+    return StatementInputs(
+        month=month_text,
+        company=records.label(hq.company),
+        synthetic=hq.synthetic,
+        sites=sites,
+        products={name: records.label(names) for name, names in hq.products.items()},
+        fuels=activity.fuels_of(connection, month_text),
+        production=activity.production_of(connection, month_text),
+        fuel_factors=load_fuel_factors(),
+        electricity=load_electricity_series(hq.electricity_factor),
+        targets=tuple(MonthTarget(each, value) for each, value in hq.targets.items()),
+        closed=closed,
     )
 
 

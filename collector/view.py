@@ -11,14 +11,17 @@ from functools import cached_property
 
 from sqlalchemy import Connection
 
-from collector.ledger import cells, closings
+from collector.corrections import Corrections, around
+from collector.ledger import closings, values
 from config.hq import HqConfig, SiteRecord
 from config.meters import MeterRecord
 from core.carbon.closing import Closing
 from core.metering.boundaries import Boundary
+from core.metering.corrections import corrected_installations, entered, interval_values
 from core.metering.counters import Counter, counter_of_cells, counter_spec
 from core.metering.energy import IntervalEnergy, energy, series
 from core.metering.installations import Installation
+from core.metering.sources import IntervalValue
 from core.timeline import Interval
 
 
@@ -33,17 +36,32 @@ class View:
         The plan.
     thawed
         Closed months whose registers do not stand any more, because they are to be restated.
+    corrections
+        Those that are taken to be in force; None: those that are.
     """
 
-    def __init__(self, connection: Connection, hq: HqConfig, *, thawed: Collection[str] = ()) -> None:
-        self._connection = connection
-        self._hq = hq
+    def __init__(
+        self,
+        connection: Connection,
+        hq: HqConfig,
+        *,
+        thawed: Collection[str] = (),
+        corrections: Corrections | None = None,
+    ) -> None:
+        self.connection = connection
+        self.hq = hq
         self._thawed = frozenset(thawed)
+        self._supposed = corrections
+
+    @cached_property
+    def corrections(self) -> Corrections:
+        """What people put right."""
+        return Corrections.in_force(self.connection) if self._supposed is None else self._supposed
 
     @cached_property
     def _closed(self) -> Mapping[str, Closing]:
         """The closings in force, by month."""
-        found = closings.statuses(self._connection)
+        found = closings.statuses(self.connection)
         return {
             month: status.closing
             for month, status in found.items()
@@ -60,28 +78,44 @@ class View:
         """
         if not self._closed:
             return {}
-        return closings.fixed(self._connection, meter.point, interval, self._closed)
+        return closings.fixed(self.connection, meter.point, interval, self._closed)
 
     def installations(self, site: SiteRecord, meter: MeterRecord) -> tuple[Installation, ...]:
-        """Return what stood behind a meter's point, in time order.
+        """Return what stood behind a meter's point, corrected, in time order.
 
         Raises
         ------
         ConfigError
             A profile is unknown or does not hold the quantity.
+        DataError
+            A correction contradicts the records.
         """
-        return meter.dated(site.time_zone)
+        return corrected_installations(meter.dated(site.time_zone), self.corrections.of(meter))
+
+    def values(self, meter: MeterRecord, interval: Interval) -> tuple[IntervalValue, ...]:
+        """Return the energies of a meter from elsewhere than its register that bear on an interval.
+
+        What a person substituted comes first, then what was imported.
+        """
+        substituted = tuple(
+            each
+            for each in interval_values(self.corrections.of(meter))
+            if each.interval.start_ms < interval.end_ms and each.interval.end_ms > interval.start_ms
+        )
+        return substituted + values.of(self.connection, meter.point, interval)
 
     def counter(self, site: SiteRecord, meter: MeterRecord, interval: Interval) -> Counter:
-        """Return the register of a meter over an interval and its brackets.
+        """Return the register of a meter over an interval and its brackets, corrected.
 
         Raises
         ------
         ConfigError, DataError
             Records or cells contradict each other.
         """
-        near = cells.around(self._connection, meter.point, interval)
-        return counter_of_cells(near, counter_spec(meter.point, self.installations(site, meter)))
+        corrections = self.corrections.of(meter)
+        near = around(self.connection, meter.point, interval, corrections)
+        spec = counter_spec(meter.point, self.installations(site, meter))
+        return counter_of_cells(near, spec, entered=entered(corrections))
 
     def series(
         self, site: SiteRecord, meter: MeterRecord, boundaries_ms: Sequence[int]
@@ -105,6 +139,7 @@ class View:
             self.counter(site, meter, whole),
             self.installations(site, meter),
             boundaries_ms,
+            values=self.values(meter, whole),
             fixed=self.fixed(meter, whole),
         )
 
@@ -121,6 +156,7 @@ class View:
                 self.counter(site, meter, interval),
                 self.installations(site, meter),
                 interval,
+                values=self.values(meter, interval),
                 fixed=self.fixed(meter, interval),
             )
             for meter in site.meters

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, select, update
 
@@ -92,10 +92,24 @@ def around(connection: Connection, point: str, interval: Interval) -> tuple[Cell
 
     These are the cells of the interval, and on both sides those up to the nearest reading that is not bad.
     """
-    within = read(connection, point, interval)
-    before = _up_to_usable(connection, point, table.c.start_ms < interval.start_ms, table.c.start_ms.desc())
-    after = _up_to_usable(connection, point, table.c.start_ms >= interval.end_ms, table.c.start_ms)
-    return (*reversed(before), *within, *after)
+    earlier = before(connection, point, interval.start_ms, _usable)
+    later = after(connection, point, interval.end_ms, _usable)
+    return (*earlier, *read(connection, point, interval), *later)
+
+
+def before(
+    connection: Connection, point: str, time_ms: int, enough: Callable[[Cell], bool]
+) -> tuple[Cell, ...]:
+    """Return the cells that start before an instant [ms since 1970 UTC], back to the first that is enough."""
+    earlier = table.c.start_ms < time_ms
+    return tuple(reversed(_outward(connection, point, earlier, table.c.start_ms.desc(), enough)))
+
+
+def after(
+    connection: Connection, point: str, time_ms: int, enough: Callable[[Cell], bool]
+) -> tuple[Cell, ...]:
+    """Return the cells that start at an instant [ms since 1970 UTC] or later, to the first that is enough."""
+    return tuple(_outward(connection, point, table.c.start_ms >= time_ms, table.c.start_ms.asc(), enough))
 
 
 def span(connection: Connection, point: str) -> Interval | None:
@@ -123,15 +137,23 @@ def points(connection: Connection) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _up_to_usable(
-    connection: Connection, point: str, side: ColumnElement[bool], order: ColumnElement[int]
+def _usable(cell: Cell) -> bool:
+    return bool(cell.usable)
+
+
+def _outward(
+    connection: Connection,
+    point: str,
+    side: ColumnElement[bool],
+    order: ColumnElement[int],
+    enough: Callable[[Cell], bool],
 ) -> list[Cell]:
     found: list[Cell] = []
     outward = _OF_POINT.where(side).order_by(order)
     with connection.execution_options(yield_per=1).execute(outward, {"of_point": point}) as rows:
         for start_ms, data in rows:
             found.append(Cell.unpack(point, start_ms, data))
-            if found[-1].usable:
+            if enough(found[-1]):
                 break
     return found
 
