@@ -2,16 +2,81 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
-import io
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
 
 from core.errors import DataError
 
+if TYPE_CHECKING:
+    from _csv import Reader
+
 _ENCODINGS = ("utf-8-sig", "cp932")
 _UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class TextFile:
+    """A file of text as it stands on a disk, looked through once.
+
+    Parameters
+    ----------
+    path
+        Where it is.
+    encoding
+        That all of it can be read in.
+    sha256
+        Hash of its bytes, 64 hex digits.
+    """
+
+    path: Path
+    encoding: str
+    sha256: str
+
+    def open(self) -> TextIO:
+        """Open it for a reader of CSV."""
+        return self.path.open(encoding=self.encoding, newline="")
+
+
+def look_through(path: Path) -> TextFile:
+    """Return the encoding and the hash of a file, in the memory of a small part of it.
+
+    UTF-8 with or without a byte order mark, UTF-16 and Shift-JIS (cp932) are understood.
+
+    Raises
+    ------
+    DataError
+        The file is missing, or in another encoding.
+    """
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            names = ("utf-16",) if file.read(2) in _UTF_16_MARKS else _ENCODINGS
+            file.seek(0)
+            decoders = {name: codecs.getincrementaldecoder(name)() for name in names}
+            lines = 1
+            while True:
+                chunk = file.read(_CHUNK)
+                digest.update(chunk)
+                for name in tuple(decoders):
+                    try:
+                        decoders[name].decode(chunk, final=not chunk)
+                    except UnicodeDecodeError as error:
+                        del decoders[name]
+                        if not decoders:
+                            raise _unknown_encoding(path, lines, error) from error
+                if not chunk:
+                    return TextFile(path, next(iter(decoders)), digest.hexdigest())
+                lines += chunk.count(b"\n")
+    except OSError as error:
+        raise DataError(
+            "the file cannot be read", where=str(path), evidence=error.strerror or str(error)
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +102,18 @@ class Line:
 def read_lines(path: Path, columns: Sequence[str]) -> Iterator[Line | DataError]:
     """Yield the lines of a file, and an error in the place of each that has not the right cells.
 
-    UTF-8 with or without a byte order mark, UTF-16 and Shift-JIS (cp932) are understood. Columns may stand in
-    any order; empty lines are passed over.
+    Columns may stand in any order; empty lines are passed over. Encodings are those of `look_through`.
 
     Raises
     ------
     DataError
         The file as a whole cannot be used: it is missing, in another encoding, or its columns are others.
     """
-    reader = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
+    with look_through(path).open() as text:
+        yield from _lines(csv.reader(text, strict=True), path, columns)
+
+
+def _lines(reader: Reader, path: Path, columns: Sequence[str]) -> Iterator[Line | DataError]:
     try:
         header = [name.strip().lower() for name in next(reader, [])]
         if sorted(header) != sorted(columns):
@@ -74,24 +142,12 @@ def read_lines(path: Path, columns: Sequence[str]) -> Iterator[Line | DataError]
         ) from error
 
 
-def _text(path: Path) -> str:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise DataError(
-            "the file cannot be read", where=str(path), evidence=error.strerror or str(error)
-        ) from error
-    encodings = ("utf-16",) if data.startswith(_UTF_16_MARKS) else _ENCODINGS
-    for encoding in encodings:
-        try:
-            return data.decode(encoding)
-        except UnicodeDecodeError as error:
-            failed = error
-    before = data[: failed.start].count(b"\n")
-    raise DataError(
+def _unknown_encoding(path: Path, line: int, error: UnicodeDecodeError) -> DataError:
+    line += error.object[: error.start].count(b"\n")
+    return DataError(
         "the file is in no encoding that is understood",
-        where=f"{path.name}:{before + 1}",
-        evidence=data[failed.start : failed.start + 8].hex(" "),
+        where=f"{path.name}:{line}",
+        evidence=error.object[error.start : error.start + 8].hex(" "),
         next="save it as CSV UTF-8",
     )
 
