@@ -2,38 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from fractions import Fraction
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from config.broker import Broker, SiteId
+from config.broker import Broker
 from config.devices import twice
 from config.documents import validate
-from config.meters import MeterRecord
 from config.metrics import MetricsPort
 from config.profile import with_profile_paths
 from config.reading import read_yaml
 from config.secret_files import read_secret
+from config.site_record import SiteRecord as SiteRecord
 from config.stores import SqliteStore, StoreSettings, store_problems
-from config.strict import (
-    Id,
-    Loc,
-    Model,
-    Month,
-    Names,
-    NotNegativeExact,
-    PositiveExact,
-    Problem,
-    TimeZone,
-)
+from config.strict import Id, Model, Month, Names, PositiveExact, Problem
 from config.tls import FilePath, with_file_paths
-from core.carbon.rounding import exact_text
 
-Shares = Annotated[dict[Id, NotNegativeExact], Field(min_length=1)]
-"""Product → exact share [1]; all of them sum to 1."""
+RoleName = Literal["reporter", "approver"]
+"""Who may submit months and correct them, and who may approve and reopen them and adopt plans."""
 
 
 class LedgerSettings(Model):
@@ -64,115 +52,6 @@ class LedgerSettings(Model):
         return read_secret(self.url_file, "the ledger's address")
 
 
-class Allocation(Model):
-    """Who bears the site's energy and fuel: shares by meter, of the remainder, and of fuel by process."""
-
-    meters: dict[Id, Shares] = Field(default_factory=dict)
-    remainder: Shares | None = None
-    fuels: dict[Id, Shares] = Field(default_factory=dict)
-
-    def shares(self) -> Iterator[tuple[Loc, Mapping[str, Fraction]]]:
-        """Yield each set of shares and where it stands."""
-        yield from ((("meters", name), shares) for name, shares in self.meters.items())
-        if self.remainder is not None:
-            yield ("remainder",), self.remainder
-        yield from ((("fuels", name), shares) for name, shares in self.fuels.items())
-
-
-class SiteRecord(Model):
-    """A works: its meters as a tree, and the boundary set that feeds scope 2."""
-
-    id: SiteId
-    name: Names
-    time_zone: TimeZone
-    boundary: Annotated[tuple[Id, ...], Field(min_length=1)]
-    meters: Annotated[tuple[MeterRecord, ...], Field(min_length=1)]
-    allocation: Allocation | None = None
-
-    def problems_at(self, loc: Loc, products: Mapping[str, Names]) -> Iterator[Problem]:
-        """Yield what is wrong with this site alone."""
-        meters = {meter.id: meter for meter in self.meters}
-        for index, name in enumerate(self.boundary):
-            at = (*loc, "boundary", index)
-            if name in self.boundary[:index]:
-                yield Problem(at, "The meter stands twice in the boundary set.", name)
-            elif name not in meters:
-                yield Problem(at, "There is no such meter.", name, next=f"one of: {', '.join(meters)}")
-            elif meters[name].current == "dc":
-                yield Problem(
-                    at,
-                    "A DC meter cannot feed scope 2.",
-                    evidence=name,
-                    cause="what is bought is AC; the rectifier's loss would be missing",
-                    next="put the receiving point (受電点) into the boundary set",
-                )
-            elif meters[name].parent is not None:
-                yield Problem(
-                    at,
-                    "A meter of the boundary set has no parent.",
-                    evidence=f"{name} is below {meters[name].parent}",
-                    cause="its energy would count twice if the parent is in the set too",
-                )
-        for index, meter in enumerate(self.meters):
-            at = (*loc, "meters", index)
-            yield from meter.problems_at(at)
-            if meter.parent is not None and meter.parent not in meters:
-                yield Problem(
-                    (*at, "parent"),
-                    "There is no such meter.",
-                    meter.parent,
-                    next=f"one of: {', '.join(meters)}",
-                )
-            elif self._ancestor_of_itself(meter, meters):
-                yield Problem(
-                    (*at, "parent"), "The meter is above itself.", f"{meter.id} is below {meter.parent}"
-                )
-            elif meter.parent is None and meter.id not in self.boundary:
-                yield Problem(
-                    (*at, "parent"),
-                    "The meter hangs in the air: it has no parent and is not in the boundary set.",
-                    evidence=meter.id,
-                    next="name its parent, or put it into the boundary set",
-                )
-        if self.allocation is not None:
-            yield from self._shares((*loc, "allocation"), self.allocation, meters, products)
-
-    @staticmethod
-    def _ancestor_of_itself(meter: MeterRecord, meters: Mapping[str, MeterRecord]) -> bool:
-        above, seen = meter.parent, set[str]()
-        while above is not None and above in meters and above not in seen:
-            if above == meter.id:
-                return True
-            seen.add(above)
-            above = meters[above].parent
-        return False
-
-    @staticmethod
-    def _shares(
-        loc: Loc, allocation: Allocation, meters: Mapping[str, MeterRecord], products: Mapping[str, Names]
-    ) -> Iterator[Problem]:
-        for name in allocation.meters:
-            if name not in meters:
-                yield Problem((*loc, "meters", name), "There is no such meter.", name)
-        for at, shares in allocation.shares():
-            total = sum(shares.values(), Fraction(0))
-            if total != 1:
-                yield Problem(
-                    (*loc, *at),
-                    "The shares do not sum to 1.",
-                    evidence=" + ".join(map(exact_text, shares.values())) + f" = {exact_text(total)}",
-                    next='mend the shares; thirds are written "1/3"',
-                )
-            for product in shares:
-                if product not in products:
-                    yield Problem(
-                        (*loc, *at, product),
-                        "There is no such product.",
-                        product,
-                        next=f"one of: {', '.join(products) or 'none yet; add it under products'}",
-                    )
-
-
 class HqConfig(Model):
     """Everything headquarters is told.
 
@@ -182,6 +61,8 @@ class HqConfig(Model):
         Sites that this collector receives from; None: all that are on record.
     metrics_port
         Loopback port of the collector's own metrics; None: off.
+    roles
+        Person → what the person may do; nobody named: everybody may do all.
     """
 
     company: Names
@@ -195,6 +76,9 @@ class HqConfig(Model):
     sites: Annotated[tuple[SiteRecord, ...], Field(min_length=1)]
     products: dict[Id, Names] = Field(default_factory=dict)
     targets: dict[Month, PositiveExact] = Field(default_factory=dict)
+    roles: dict[Annotated[str, Field(min_length=1)], Annotated[tuple[RoleName, ...], Field(min_length=1)]] = (
+        Field(default_factory=dict)
+    )
 
     def problems(self) -> Iterator[Problem]:
         """Yield what is wrong with the broker, the store, and the sites, alone and together."""
@@ -214,12 +98,15 @@ class HqConfig(Model):
             if site.id in sites:
                 yield Problem((*loc, "id"), "The site stands twice.", site.id)
             sites.add(site.id)
-            for number, meter in enumerate(site.meters):
+            for number, meter in enumerate(site.named):
+                virtual = number - len(site.meters)
+                place = ("meters", number) if virtual < 0 else ("virtual", virtual)
                 if meter.id in meters:
                     yield Problem(
-                        (*loc, "meters", number, "id"),
+                        (*loc, *place, "id"),
                         "The meter stands twice.",
                         evidence=f"{meter.id}, also at {meters[meter.id]}",
+                        cause="its energy would count twice",
                         next="meter ids are unique over all sites",
                     )
                 meters.setdefault(meter.id, site.id)
@@ -233,6 +120,10 @@ class HqConfig(Model):
                     name,
                     next=f"one of: {', '.join(sorted(sites))}",
                 )
+
+    def may(self, person: str, role: RoleName) -> bool:
+        """Tell whether a person has a role; where nobody has any, everybody may do all."""
+        return not self.roles or role in self.roles.get(person, ())
 
     @property
     def served(self) -> frozenset[str]:

@@ -140,9 +140,13 @@ class Ratio:
         """Primary over secondary [1]."""
         return self.primary / self.secondary
 
+    def __str__(self) -> str:
+        """Return it as it is configured, ``400/5``."""
+        return f"{exact_text(self.primary)}/{exact_text(self.secondary)}"
+
     def text(self, unit: str) -> str:
         """Return it as a nameplate does, ``400/5 A``."""
-        return f"{exact_text(self.primary)}/{exact_text(self.secondary)} {unit}"
+        return f"{self} {unit}"
 
 
 DIRECT = Ratio(Fraction(1), Fraction(1))
@@ -277,16 +281,12 @@ def _month(value: str) -> str:
     return value
 
 
-def _text(value: Any) -> str:
-    return exact_text(value)
-
-
-Exact = Annotated[Fraction, PlainValidator(exact), PlainSerializer(_text)]
-PositiveExact = Annotated[Fraction, PlainValidator(_positive), PlainSerializer(_text)]
-NotNegativeExact = Annotated[Fraction, PlainValidator(_not_negative), PlainSerializer(_text)]
-CtRatio = Annotated[Ratio, PlainValidator(_ct)]
-VtRatio = Annotated[Ratio, PlainValidator(_vt)]
-TimeZone = Annotated[ZoneInfo, PlainValidator(_zone)]
+Exact = Annotated[Fraction, PlainValidator(exact), PlainSerializer(exact_text)]
+PositiveExact = Annotated[Fraction, PlainValidator(_positive), PlainSerializer(exact_text)]
+NotNegativeExact = Annotated[Fraction, PlainValidator(_not_negative), PlainSerializer(exact_text)]
+CtRatio = Annotated[Ratio, PlainValidator(_ct), PlainSerializer(str)]
+VtRatio = Annotated[Ratio, PlainValidator(_vt), PlainSerializer(str)]
+TimeZone = Annotated[ZoneInfo, PlainValidator(_zone), PlainSerializer(str)]
 Id = Annotated[str, AfterValidator(_id)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Host = Annotated[str, AfterValidator(host_name)]

@@ -10,6 +10,7 @@ from typing import TypeAlias
 from core.carbon.rounding import exact_text
 from core.errors import DataError
 from core.metering.network import Current, Network
+from core.metering.standing import counted_twice
 
 Shares: TypeAlias = Mapping[str, Fraction]
 """Product → share [1]."""
@@ -65,19 +66,15 @@ class Allocation:
                     cause="the rectifier's loss would be borne by nobody",
                     next="allocate the AC meter that feeds it",
                 )
-            above, fed = node.parent, meter in network.boundary
-            while above is not None:
-                if above in self.meters:
-                    raise DataError(
-                        "energy would be borne twice: an allocated meter stands behind another",
-                        where=meter,
-                        evidence=f"it is fed by {above}",
-                        next="allocate one of the two",
-                    )
-                fed = fed or above in network.boundary
-                above = network.node(above).parent
-            if not fed:
+            if not network.bought(meter):
                 raise DataError("an allocated meter is not fed by the boundary set", where=meter)
+        for meter, evidence in counted_twice(network.nodes, sorted(self.meters)):
+            raise DataError(
+                "energy would be borne twice: an allocated meter stands behind another",
+                where=meter,
+                evidence=evidence,
+                next="allocate one of the two",
+            )
 
 
 def _check(what: str, shares: Shares) -> None:

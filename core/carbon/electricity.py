@@ -14,7 +14,8 @@ from core.carbon.inputs import SiteInputs, StatementInputs
 from core.carbon.registers import lacks, register_facts
 from core.carbon.rounding import Rounding, exact_text, printed
 from core.errors import FactorError
-from core.metering.network import Balance, Node, balances
+from core.metering.balances import Balance, balances
+from core.metering.network import Node
 
 
 @dataclass(frozen=True, slots=True)

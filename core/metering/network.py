@@ -1,23 +1,18 @@
-"""One site's meters as a tree: which feed scope 2, which only allocate, and whether they agree."""
+"""One site's meters as a dated tree: which feed scope 2, which only allocate, which are sums of others."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from enum import StrEnum
-from math import ceil
+from fractions import Fraction
 
 from core.errors import DataError
-from core.metering.energy import IntervalEnergy
-from core.metering.installations import class_error
-from core.metering.quantities import Quantity, Unit
-
-
-class Current(StrEnum):
-    """Alternating or direct current."""
-
-    AC = "ac"
-    DC = "dc"
+from core.metering.network_rules import faults
+from core.metering.nodes import Current as Current
+from core.metering.nodes import Node as Node
+from core.metering.nodes import Sum as Sum
+from core.timeline import Interval
 
 
 class Role(StrEnum):
@@ -29,30 +24,12 @@ class Role(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
-    """A meter in the network.
+class Term:
+    """One physical meter in a virtual one: energy × factor is added (+1) or taken off (-1)."""
 
-    Parameters
-    ----------
-    meter
-        Id of the meter.
-    quantity
-        The energy it counts.
-    current
-        Alternating or direct.
-    parent
-        Id of the meter that feeds it; None at the top.
-    """
-
-    meter: str
-    quantity: Quantity = Quantity.ACTIVE_ENERGY_IMPORT
-    current: Current = Current.AC
-    parent: str | None = None
-
-    @property
-    def point(self) -> str:
-        """Id of its point."""
-        return f"{self.meter}.{self.quantity}"
+    sign: int
+    factor: Fraction
+    node: Node
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,196 +39,121 @@ class Network:
     Parameters
     ----------
     nodes
-        All meters, each once.
+        All meters; one that was moved has a node for each of its places, at times of their own.
     boundary
-        Ids of the meters that feed scope 2, each once; none of them stands behind another.
+        Ids of the meters that feed scope 2.
 
     Raises
     ------
     DataError
-        If a meter stands twice, has an unknown parent, is its own ancestor or counts no energy; if the
-        boundary set names a meter twice or an unknown one, one of direct current or that does not count
-        active energy import, or one that stands behind another of the set, whose energy would count twice.
+        If the network contradicts itself or counts energy twice: `core.metering.network_rules`.
     """
 
     nodes: tuple[Node, ...]
     boundary: tuple[str, ...]
+    _by_meter: dict[str, tuple[Node, ...]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        meters = [node.meter for node in self.nodes]
-        for meter in _repeated(meters):
-            raise DataError("a meter stands twice in the network", where=meter)
-        for meter in _repeated(self.boundary):
-            raise DataError("a meter stands twice in the boundary set", where=meter)
-        for node in self.nodes:
-            if node.quantity.unit is not Unit.WH:
-                raise DataError(
-                    "a meter of the network counts no energy", where=node.meter, evidence=node.quantity
-                )
-            if node.parent is not None and node.parent not in meters:
-                raise DataError("the parent of a meter is unknown", where=node.meter, evidence=node.parent)
-        for node in self.nodes:
-            self._ancestors(node)
-        for meter in self.boundary:
-            if meter not in meters:
-                raise DataError("the boundary set names an unknown meter", where=meter)
-            self._check_boundary(self.node(meter))
+        object.__setattr__(self, "_by_meter", _by_meter(self.nodes))
+        for fault in faults(self.nodes, self.boundary):
+            raise DataError(
+                fault.what, where=fault.meter, evidence=fault.evidence, cause=fault.cause, next=fault.next
+            )
 
-    def node(self, meter: str) -> Node:
-        """Return a meter's node.
+    @property
+    def meters(self) -> tuple[str, ...]:
+        """Ids of all meters, each once, in the network's order."""
+        return tuple(self._by_meter)
+
+    def places(self, meter: str) -> tuple[Node, ...]:
+        """Return a meter's places, oldest first.
 
         Raises
         ------
         DataError
             If the meter is not in the network.
         """
-        for node in self.nodes:
-            if node.meter == meter:
-                return node
-        raise DataError("a meter is not in the network", where=meter)
+        if meter not in self._by_meter:
+            raise DataError("a meter is not in the network", where=meter)
+        return tuple(sorted(self._by_meter[meter], key=lambda each: each.since_ms))
+
+    def node(self, meter: str) -> Node:
+        """Return a meter's latest place; raises as `places`."""
+        return self.places(meter)[-1]
 
     def children(self, meter: str) -> tuple[Node, ...]:
-        """Return the meters fed by one, in the network's order."""
+        """Return the places that one meter feeds, in the network's order."""
         return tuple(node for node in self.nodes if node.parent == meter)
 
     def role(self, meter: str) -> Role:
-        """Return what a meter's energy counts for.
-
-        Raises
-        ------
-        DataError
-            If the meter is not in the network.
-        """
+        """Return what a meter's energy counts for; raises as `places`."""
         if self.node(meter).current is Current.DC:
             return Role.DC
         return Role.BOUNDARY if meter in self.boundary else Role.SUB
 
-    def _ancestors(self, node: Node) -> list[str]:
-        ancestors: list[str] = []
-        while node.parent is not None:
-            ancestors.append(node.parent)
-            if len(ancestors) > len(self.nodes):
-                raise DataError("a meter feeds itself", where=node.meter, evidence=" < ".join(ancestors[:6]))
-            node = self.node(node.parent)
-        return ancestors
+    def above(self, meter: str) -> frozenset[str]:
+        """Return the meters that feed one, at any distance and in any of its places; raises as `places`.
 
-    def _check_boundary(self, node: Node) -> None:
-        if node.current is Current.DC:
-            raise DataError(
-                "direct current in the boundary set",
-                where=node.meter,
-                cause="its energy is already counted before the rectifier",
-                next="put the AC meter that feeds it into the boundary set",
-            )
-        if node.quantity is not Quantity.ACTIVE_ENERGY_IMPORT:
-            raise DataError(
-                "the boundary set counts active energy import", where=node.meter, evidence=node.quantity
-            )
-        for ancestor in self._ancestors(node):
-            if ancestor in self.boundary:
-                raise DataError(
-                    "energy would count twice: a boundary meter stands behind another",
-                    where=node.meter,
-                    evidence=f"it is fed by {ancestor}",
-                    next="keep one of the two in the boundary set",
+        A virtual meter feeds what stands below it through those that it adds.
+        """
+        found: set[str] = set()
+        left = [meter]
+        while left:
+            for place in self._by_meter.get(left.pop(), ()):
+                over = (() if place.parent is None else (place.parent,)) + (
+                    () if place.sum is None else place.sum.plus
                 )
+                left += [each for each in over if each not in found]
+                found.update(over)
+        return frozenset(found)
+
+    def bought(self, meter: str) -> bool:
+        """Tell whether a meter's energy came through the boundary set; raises as `places`."""
+        gates = {term.node.meter for each in self.boundary for term in self.terms(each)} | {*self.boundary}
+        return all(
+            term.node.meter in gates or not gates.isdisjoint(self.above(term.node.meter))
+            for term in self.terms(meter)
+            if term.sign > 0
+        )
+
+    def during(self, interval: Interval) -> Network:
+        """Return what of it stands in an interval."""
+        nodes = tuple(node for node in self.nodes if node.within(interval) is not None)
+        if len(nodes) == len(self.nodes):
+            return self
+        part = object.__new__(Network)  # judged as a whole; a part may lack what was there earlier or later
+        object.__setattr__(part, "nodes", nodes)
+        object.__setattr__(part, "_by_meter", _by_meter(nodes))
+        there = part.meters
+        object.__setattr__(part, "boundary", tuple(meter for meter in self.boundary if meter in there))
+        return part
+
+    def key(self, place: Node) -> str:
+        """Return what names the energy of a place: the point, and its start for a meter that was moved."""
+        moved = len(self._by_meter[place.meter]) > 1
+        return f"{place.point}@{place.start_ms}" if moved else place.point
+
+    def span(self, meter: str, interval: Interval) -> Interval | None:
+        """Return the part of an interval in which a meter is in the network; raises as `places`."""
+        parts = [part for node in self.places(meter) if (part := node.within(interval)) is not None]
+        return Interval(parts[0].start_ms, parts[-1].end_ms) if parts else None
+
+    def terms(self, meter: str) -> tuple[Term, ...]:
+        """Return the physical meters that make up a meter's energy: itself, unless it is virtual."""
+        return tuple(self._terms(meter, 1, Fraction(1)))
+
+    def _terms(self, meter: str, sign: int, factor: Fraction) -> Iterator[Term]:
+        node = self.node(meter)
+        if node.sum is None:
+            yield Term(sign, factor, node)
+            return
+        for each, part in node.sum.signed:
+            if part in self._by_meter:
+                yield from self._terms(part, sign * each, factor * (1 + node.sum.losses))
 
 
-class BalanceKind(StrEnum):
-    """What stands between a meter and its children."""
-
-    REMAINDER = "remainder"
-    RECTIFIER = "rectifier"
-
-
-@dataclass(frozen=True, slots=True)
-class Balance:
-    """A meter against the sum of those it feeds.
-
-    Parameters
-    ----------
-    parent, children
-        Ids of the meters.
-    kind
-        Rectifier where a child counts direct current: the difference holds the rectifier's loss.
-    difference_wh
-        Parent less children [Wh], of any sign; None while one of them is missing.
-    limit_wh
-        What the accuracy classes and the unproven energy of all of them explain [Wh], rounded up; None
-        while one is missing or an accuracy class is not known.
-    ok
-        Whether the difference lies within the limit; a rectifier's may be larger, its loss is not an
-        error. None while it cannot be told.
-    missing
-        Ids of the meters without energy.
-    """
-
-    parent: str
-    children: tuple[str, ...]
-    kind: BalanceKind
-    difference_wh: int | None
-    limit_wh: int | None
-    ok: bool | None
-    missing: tuple[str, ...]
-
-
-def balances(network: Network, energies: Mapping[str, IntervalEnergy]) -> tuple[Balance, ...]:
-    """Return the balance of each meter that feeds others, in the network's order.
-
-    Parameters
-    ----------
-    network
-        The site's meters.
-    energies
-        Energy by id of point, all of one interval.
-
-    Raises
-    ------
-    DataError
-        If an accuracy class is not known.
-    """
-    return tuple(
-        _balance(node, children, energies)
-        for node in network.nodes
-        if (children := network.children(node.meter))
-    )
-
-
-def _balance(parent: Node, children: tuple[Node, ...], energies: Mapping[str, IntervalEnergy]) -> Balance:
-    kind = (
-        BalanceKind.RECTIFIER
-        if parent.current is Current.AC and any(child.current is Current.DC for child in children)
-        else BalanceKind.REMAINDER
-    )
-    names = tuple(child.meter for child in children)
-    missing: list[str] = []
-    wh: list[int] = []
-    limits: list[int | None] = []
-    for node in (parent, *children):
-        energy = energies.get(node.point)
-        if energy is None or energy.wh is None:
-            missing.append(node.meter)
-        else:
-            wh.append(energy.wh)
-            limits.append(_limit_wh(energy))
-    if missing:
-        return Balance(parent.meter, names, kind, None, None, None, tuple(missing))
-    difference = wh[0] - sum(wh[1:])
-    known = [limit for limit in limits if limit is not None]
-    if len(known) < len(limits):
-        return Balance(parent.meter, names, kind, difference, None, None, ())
-    limit = sum(known)
-    ok = difference >= -limit and (kind is BalanceKind.RECTIFIER or difference <= limit)
-    return Balance(parent.meter, names, kind, difference, limit, ok, ())
-
-
-def _limit_wh(energy: IntervalEnergy) -> int | None:
-    """Return what a meter's class and brackets may be off [Wh]; None where its class is not known."""
-    errors = [each.accuracy_class and class_error(each.accuracy_class) for each in energy.installations]
-    if energy.wh is None or energy.unproven_wh is None or not all(errors):
-        return None
-    return ceil(energy.wh * max(error for error in errors if error)) + energy.unproven_wh
-
-
-def _repeated(names: tuple[str, ...] | list[str]) -> list[str]:
-    return sorted({name for name in names if names.count(name) > 1})
+def _by_meter(nodes: Iterable[Node]) -> dict[str, tuple[Node, ...]]:
+    found: dict[str, tuple[Node, ...]] = {}
+    for node in nodes:
+        found[node.meter] = (*found.get(node.meter, ()), node)
+    return found

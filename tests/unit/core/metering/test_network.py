@@ -6,11 +6,12 @@ from fractions import Fraction
 import pytest
 
 from core.errors import DataError
+from core.metering.balances import Balance, BalanceKind, balances
 from core.metering.boundaries import boundary
 from core.metering.counters import CounterSpec, build_counter
 from core.metering.energy import IntervalEnergy, Origin
 from core.metering.installations import Installation, Side
-from core.metering.network import Balance, BalanceKind, Current, Network, Node, Role, balances
+from core.metering.network import Current, Network, Node, Role
 from core.metering.quantities import Quantity
 from core.timeline import Interval
 
