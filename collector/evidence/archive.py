@@ -104,9 +104,8 @@ class _Evidence:
         if self._closing is not None:
             history = history[: self._closing.decision.number]
         self._decisions: tuple[Decision, ...] = history
-        self.head = (
-            decisions.Head(0, "") if not history else decisions.Head(history[-1].number, history[-1].hash)
-        )
+        newest = history[-1] if history else None
+        self.head = Head(0, BEGINNING) if newest is None else Head(newest.number, newest.hash)
 
     def files(self) -> Iterator[tuple[str, str | bytes]]:
         """Yield name and contents of each file."""
