@@ -229,6 +229,19 @@ def parse_local(text: str, tz: ZoneInfo) -> int:
     )
 
 
+def days_later(time_ms: int, tz: ZoneInfo, days: int) -> int:
+    """Return the instant at which local clocks show the same, so many days later (earlier when negative).
+
+    Of a local time that exists twice this is the first; where it does not exist, the clock's skip is added.
+
+    Examples
+    --------
+    >>> days_later(1_706_713_200_000, ZoneInfo("Asia/Tokyo"), -7)
+    1706108400000
+    """
+    return _instant(_local(time_ms, tz) + timedelta(days=days))
+
+
 def format_local(time_ms: int, tz: ZoneInfo) -> str:
     """Return an instant [ms since 1970 UTC] as local ISO 8601 text with its offset.
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, insert, select
+from sqlalchemy import Connection, Row, bindparam, func, insert, select
 
 from collector.ledger.record_tables import interval_values as table
 from core.chain import Decision
@@ -86,6 +86,13 @@ def of(connection: Connection, point: str, interval: Interval) -> tuple[Interval
         for value in values_of(settled(found))
         if value.interval.start_ms < interval.end_ms and value.interval.end_ms > interval.start_ms
     )
+
+
+def span(connection: Connection, point: str) -> Interval | None:
+    """Return the time from the first value of a point to the end of its last; None where it has none."""
+    ends = (func.min(table.c.start_ms), func.max(table.c.end_ms))
+    first_ms, last_ms = connection.execute(select(*ends).where(table.c.point == point)).one()
+    return None if first_ms is None else Interval(first_ms, last_ms)
 
 
 def run_of(row: Row[Any]) -> Run:
