@@ -140,8 +140,8 @@ def inputs_at(view: View, month_text: str, *, closed: bool = False) -> Statement
             id=site.id,
             name=records.label(site.name),
             tz=site.time_zone,
-            network=records.network(site),
-            meters=tuple(Meter(each.id, records.label(each.name), each.process) for each in site.meters),
+            network=view.network(site).during(month(month_text, site.time_zone)),
+            meters=tuple(Meter(each.id, records.label(each.name), each.process) for each in site.named),
             energies=view.energies(site, month(month_text, site.time_zone)),
             allocation=records.allocation(site),
         )

@@ -8,7 +8,7 @@ from config.strict import Names
 from core.carbon.allocation import Allocation
 from core.carbon.labels import Label
 from core.errors import UsageError
-from core.metering.network import Current, Network, Node
+from core.metering.network import Network
 
 
 def label(names: Names) -> Label:
@@ -24,8 +24,7 @@ def network(site: SiteRecord) -> Network:
     DataError
         The tree contradicts itself.
     """
-    nodes = (Node(meter.id, meter.quantity, Current(meter.current), meter.parent) for meter in site.meters)
-    return Network(tuple(nodes), site.boundary)
+    return Network(site.nodes(), site.boundary)
 
 
 def allocation(site: SiteRecord) -> Allocation | None:

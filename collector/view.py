@@ -7,20 +7,25 @@ for an auditor come from the same registers.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from fractions import Fraction
 from functools import cached_property
 
 from sqlalchemy import Connection
 
+from collector import records
 from collector.corrections import Corrections, around
 from collector.ledger import closings, values
+from collector.network_energies import network_series
 from config.hq import HqConfig, SiteRecord
 from config.meters import MeterRecord
 from core.carbon.closing import Closing
 from core.metering.boundaries import Boundary
 from core.metering.corrections import corrected_installations, entered, interval_values
 from core.metering.counters import Counter, counter_of_cells, counter_spec
-from core.metering.energy import IntervalEnergy, energy, series
+from core.metering.energy import IntervalEnergy, series
 from core.metering.installations import Installation
+from core.metering.network import Network
+from core.metering.scaling import scaled, scaled_boundaries, scaled_values
 from core.metering.sources import IntervalValue
 from core.timeline import Interval
 
@@ -52,6 +57,7 @@ class View:
         self.hq = hq
         self._thawed = frozenset(thawed)
         self._supposed = corrections
+        self._networks: dict[str, Network] = {}
 
     @cached_property
     def corrections(self) -> Corrections:
@@ -117,8 +123,25 @@ class View:
         spec = counter_spec(meter.point, self.installations(site, meter))
         return counter_of_cells(near, spec, entered=entered(corrections))
 
+    def network(self, site: SiteRecord) -> Network:
+        """Return a site's tree of meters, whole.
+
+        Raises
+        ------
+        DataError
+            The tree contradicts itself.
+        """
+        if site.id not in self._networks:
+            self._networks[site.id] = records.network(site)
+        return self._networks[site.id]
+
     def series(
-        self, site: SiteRecord, meter: MeterRecord, boundaries_ms: Sequence[int]
+        self,
+        site: SiteRecord,
+        meter: MeterRecord,
+        boundaries_ms: Sequence[int],
+        *,
+        factor: Fraction = Fraction(1),
     ) -> tuple[IntervalEnergy, ...]:
         """Return the energies of a meter between successive instants; they add up to that of the whole.
 
@@ -126,6 +149,8 @@ class View:
         ----------
         boundaries_ms
             n + 1 instants in time order for n intervals [ms since 1970 UTC].
+        factor
+            What the energy is multiplied with [1]: losses are in it before it is rounded.
 
         Raises
         ------
@@ -137,27 +162,21 @@ class View:
         whole = Interval(boundaries_ms[0], boundaries_ms[-1])
         return series(
             self.counter(site, meter, whole),
-            self.installations(site, meter),
+            scaled(self.installations(site, meter), factor),
             boundaries_ms,
-            values=self.values(meter, whole),
-            fixed=self.fixed(meter, whole),
+            values=scaled_values(self.values(meter, whole), factor),
+            fixed=scaled_boundaries(self.fixed(meter, whole), factor),
         )
 
     def energies(self, site: SiteRecord, interval: Interval) -> dict[str, IntervalEnergy]:
-        """Return the energy of every meter of a site, by point.
+        """Return the energy of every meter of a site, by point, while it is in the network.
+
+        One that was moved within the interval also has one by `Network.key` of each place.
 
         Raises
         ------
         ConfigError, DataError
             Records or cells contradict each other.
         """
-        return {
-            meter.point: energy(
-                self.counter(site, meter, interval),
-                self.installations(site, meter),
-                interval,
-                values=self.values(meter, interval),
-                fixed=self.fixed(meter, interval),
-            )
-            for meter in site.meters
-        }
+        ends = (interval.start_ms, interval.end_ms)
+        return network_series(self, site, self.network(site), ends)[0]

@@ -36,11 +36,12 @@ class SiteInputs:
     tz
         Time zone; the same for all sites of a statement.
     network
-        Its meters as a tree, and the boundary set.
+        Its meters as a tree, as they stand in the month, and the boundary set.
     meters
         Names and processes, one for each node of the network.
     energies
-        Energy of the month by id of point; a point may be missing, which is no energy of 0.
+        Energy of the month by id of point, of the part in which the meter is in the network; a point may
+        be missing, which is no energy of 0. Of a meter that was moved also by `Network.key` of each place.
     allocation
         Who bears it; `None` where no intensity is asked for.
     """
@@ -148,8 +149,9 @@ class StatementInputs:
                 next="make a statement of each",
             )
         for site in self.sites:
-            for energy in site.energies.values():
-                if energy.interval != self.interval:
+            spans = site.network.keyed(self.interval)
+            for key, energy in site.energies.items():
+                if energy.interval != spans.get(key, self.interval):
                     raise DataError("an energy is not of the statement's month", where=energy.point)
             if site.allocation is not None:
                 site.allocation.check(site.network)

@@ -138,6 +138,18 @@ class Network:
         parts = [part for node in self.places(meter) if (part := node.within(interval)) is not None]
         return Interval(parts[0].start_ms, parts[-1].end_ms) if parts else None
 
+    def keyed(self, interval: Interval) -> dict[str, Interval]:
+        """Return the part of an interval that each energy is of, by point and by `key`."""
+        found: dict[str, Interval] = {}
+        for node in self.nodes:
+            for name, part in (
+                (self.key(node), node.within(interval)),
+                (node.point, self.span(node.meter, interval)),
+            ):
+                if part is not None:
+                    found[name] = part
+        return found
+
     def terms(self, meter: str) -> tuple[Term, ...]:
         """Return the physical meters that make up a meter's energy: itself, unless it is virtual."""
         return tuple(self._terms(meter, 1, Fraction(1)))
