@@ -17,7 +17,7 @@ demo: $(VENV)/demo.stamp ## a synthetic works' month, from the meters to the CO2
 	$(BIN)/seiren demo $(ARGS)
 
 test: $(VENV)/dev.stamp ## the whole test suite; says what is missing for the tests that it skips
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/dev.stamp audit ## lint, format, types, import contracts, known vulnerabilities
 	$(BIN)/ruff check .

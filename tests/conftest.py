@@ -112,6 +112,11 @@ def _folder(tmp_path: Path, name: str) -> Path:
     return folder
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests with whole processes first: none of them is left to one worker alone at the end."""
+    items.sort(key=lambda item: "tests/e2e/" not in item.nodeid)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Name the parts that were missing once more, where nobody overlooks them."""
     skipped = (report.longrepr for report in terminalreporter.stats.get("skipped", ()))
