@@ -35,6 +35,7 @@ _PARTS: Mapping[str, _Part] = MappingProxyType(
         "collector": _Part("collector.cli", "app", "collector"),
         "import": _Part("collector.imports.cli", "app", "collector"),
         "month": _Part("collector.report.cli", "app", "collector"),
+        "correct": _Part("collector.correct_cli", "app", "collector"),
         "audit": _Part("collector.evidence.cli", "app", "collector"),
         "count": _Part("collector.cli", "count", "collector"),
         "energy": _Part("collector.cli", "energy", "collector"),
