@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from collector.folders import DEFAULT_FOLDER, LedgerOption, opened
+from collector.folders import DEFAULT_FOLDER, FormOption, LedgerOption, opened
+from collector.imports import telling
 from collector.imports.activity import (
     FUEL_COLUMNS,
     PRODUCTION_COLUMNS,
@@ -16,11 +17,22 @@ from collector.imports.activity import (
     import_activity,
     import_production,
 )
+from collector.imports.readings import Wanted, import_readings
 from collector.ledger import Ledger
+from collector.people import who
+from collector.table import Form
 from config.hq import HqConfig
-from core.errors import AnswerIsNo
+from config.mapping import Clock, FileKind, load_mapping, mapping_of
+from core.errors import AnswerIsNo, UsageError
+from core.runtime.clock import WallClock
 
-app = typer.Typer(no_args_is_help=True, help="Bring fuel and production lines into the ledger.")
+ByOption = Annotated[
+    str | None, typer.Option("--by", metavar="PERSON", help="Who brings it; without: the login.")
+]
+
+app = typer.Typer(
+    no_args_is_help=True, help="Bring readings, bills, fuel and production lines into the ledger."
+)
 
 
 @app.command()
@@ -39,6 +51,84 @@ def production(
 ) -> None:
     """Add production lines. Bad lines are named and left out; the same file again adds nothing."""
     _import(import_production, file, folder)
+
+
+@app.command()
+def readings(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV, NEM12 or Green Button.")],
+    folder: LedgerOption = DEFAULT_FOLDER,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(metavar="POINT=COLUMN", help="Where a point's numbers stand; repeatable."),
+    ] = None,
+    mapping: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="How a CSV file is to be read, as YAML.")
+    ] = None,
+    kind: Annotated[FileKind | None, typer.Option(help="What the numbers are.")] = None,
+    time: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of the time.")] = None,
+    format_: Annotated[
+        str | None, typer.Option("--time-format", help="iso, unix, or such as %d/%m/%Y %H:%M.")
+    ] = None,
+    zone: Annotated[str | None, typer.Option(help="Time zone of the times; without: the site's.")] = None,
+    clock: Annotated[
+        Clock | None, typer.Option(help="Which of two local times is meant when clocks change.")
+    ] = None,
+    interval: Annotated[str | None, typer.Option(help="Length: 15min, 30min, day or month.")] = None,
+    stamp: Annotated[str | None, typer.Option(help="An interval's time is its start or its end.")] = None,
+    unit: Annotated[str | None, typer.Option(help="kWh, Wh, MWh, GWh or count.")] = None,
+    decimal: Annotated[str | None, typer.Option(help="Decimal sign, . or ,.")] = None,
+    delimiter: Annotated[str | None, typer.Option(help="What parts the cells.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only look; write nothing.")] = False,
+    by: ByOption = None,
+    form: FormOption = Form.TABLE,
+) -> None:
+    """Add registers or energies of intervals; the same file again adds nothing.
+
+    What cannot be used is named with its line and left out: exit 1.
+    """
+    person = who(by)
+    options = {
+        "kind": kind,
+        "time": time,
+        "format": format_,
+        "zone": zone,
+        "clock": clock,
+        "interval": interval,
+        "stamp": stamp,
+        "decimal": decimal,
+        "delimiter": delimiter,
+    }
+    wanted = _wanted(mapping, [_pair(each) for each in column or ()], options, unit)
+    with opened(folder, create=True) as (ledger, hq):
+        now_ms = WallClock().now_ms()
+        findings = import_readings(file, ledger, hq, wanted, who=person, now_ms=now_ms, dry=dry_run)
+    for text in telling.errors(findings):
+        typer.echo(text, err=True)
+    typer.echo(telling.told(findings, form))
+    if findings.aside.count:
+        raise typer.Exit(AnswerIsNo.exit_code)
+
+
+def _wanted(
+    mapping: Path | None, columns: list[tuple[str, str]], options: dict[str, Any], unit: str | None
+) -> Wanted:
+    given = {key: value for key, value in options.items() if value is not None}
+    if mapping is not None:
+        if given or columns or unit:
+            raise UsageError("a mapping says all that the other options say", next="give one of the two")
+        return Wanted(load_mapping(mapping))
+    if not given and unit is None:
+        return Wanted(channels={channel: point for point, channel in columns})
+    of_unit = {} if unit is None else {"unit": unit}
+    points = tuple({"point": point, "column": name, **of_unit} for point, name in columns)
+    return Wanted(mapping_of({**given, "points": points}))
+
+
+def _pair(text: str) -> tuple[str, str]:
+    point, sign, column = text.partition("=")
+    if not sign or not point.strip() or not column.strip():
+        raise UsageError("not a point and its column", where="--column", evidence=text, next="POINT=COLUMN")
+    return point.strip(), column.strip()
 
 
 def _import(bring: Callable[[Path, Ledger, HqConfig], Imported], file: Path, folder: Path) -> None:

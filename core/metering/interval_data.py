@@ -92,7 +92,7 @@ class Run:
 
 
 class Amount(NamedTuple):
-    """The exact energy of one interval, and the run it stands in."""
+    """The exact energy [Wh] of one interval [ms since 1970 UTC], and a run that tells its source."""
 
     start_ms: int
     end_ms: int
@@ -217,7 +217,7 @@ def _follows(before: Amount, after: Amount) -> bool:
         before.end_ms == after.start_ms
         and before.end_ms - before.start_ms == after.end_ms - after.start_ms
         and before.start_ms // DAY_MS == after.start_ms // DAY_MS
-        and _source(before.run) == _source(after.run)
+        and (before.run is after.run or _source(before.run) == _source(after.run))
     )
 
 
