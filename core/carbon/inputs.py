@@ -19,6 +19,22 @@ from core.metering.network import Network
 
 
 @dataclass(frozen=True, slots=True)
+class PlanVersion:
+    """The monitoring plan that a statement follows.
+
+    Attributes
+    ----------
+    version
+        Its number [1]; `None` while nobody has adopted it.
+    digest
+        SHA-256 of its canonical JSON, hexadecimal.
+    """
+
+    version: int | None
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class Meter:
     """What a meter is called, and which process it feeds."""
 
@@ -90,6 +106,8 @@ class StatementInputs:
         By month; other months than this one are passed over.
     closed
         Whether the month's activity is closed. A closed month refuses unverified factors.
+    plan
+        The monitoring plan; `None` where there is none.
     """
 
     month: str
@@ -103,6 +121,7 @@ class StatementInputs:
     electricity: ElectricitySeries
     targets: tuple[MonthTarget, ...] = ()
     closed: bool = False
+    plan: PlanVersion | None = None
 
     @property
     def fiscal_year(self) -> int:

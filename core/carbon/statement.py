@@ -150,6 +150,9 @@ def _header(inputs: StatementInputs, grid: GridFactor, uses: Iterable[FuelUse]) 
         "synthetic": inputs.synthetic,
         "as_of": None if newest is None else format_local(newest, inputs.tz),
         "status": _status(inputs, grid, uses),
+        "plan": None
+        if inputs.plan is None
+        else {"version": inputs.plan.version, "digest": inputs.plan.digest},
         "basis": {"id": inputs.electricity.id, **inputs.electricity.name.json()},
     }
 
