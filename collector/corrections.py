@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -186,11 +186,7 @@ def around(
     """
     if not any(isinstance(each, Exclude | Enter) for each in corrections):
         return cells.around(connection, point, interval)
-
-    def usable(cell: Cell) -> bool:
-        within = Interval(cell.start_ms, cell.start_ms + HALF_HOUR_MS)
-        return any(each.usable for each in corrected_cells((cell,), corrections, within))
-
+    usable = usable_by(corrections)
     before = cells.before(connection, point, interval.start_ms, usable)
     after = cells.after(connection, point, interval.end_ms, usable)
     reaches = Interval(
@@ -199,6 +195,16 @@ def around(
     )
     found = (*before, *cells.read(connection, point, interval), *after)
     return corrected_cells(found, corrections, reaches)
+
+
+def usable_by(corrections: tuple[Correction, ...]) -> Callable[[Cell], bool]:
+    """Return what tells whether corrections leave a usable reading in a cell."""
+
+    def usable(cell: Cell) -> bool:
+        within = Interval(cell.start_ms, cell.start_ms + HALF_HOUR_MS)
+        return any(each.usable for each in corrected_cells((cell,), corrections, within))
+
+    return usable
 
 
 def _known(text: str | None) -> Count | None:

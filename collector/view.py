@@ -6,22 +6,24 @@ for an auditor come from the same registers.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import cached_property
 
 from sqlalchemy import Connection
 
 from collector import records
-from collector.corrections import Corrections, around
+from collector.corrections import Corrections
 from collector.ledger import closings, values
+from collector.meter_counter import Asked, meter_counter
 from collector.network_energies import network_series
+from collector.register_days import RegisterDays
 from config.hq import HqConfig, SiteRecord
 from config.meters import MeterRecord
 from core.carbon.closing import Closing
 from core.metering.boundaries import Boundary
-from core.metering.corrections import corrected_installations, entered, interval_values
-from core.metering.counters import Counter, counter_of_cells, counter_spec
+from core.metering.corrections import corrected_installations, interval_values
+from core.metering.counters import Counter, counter_spec
 from core.metering.energy import IntervalEnergy, series
 from core.metering.installations import Installation
 from core.metering.network import Network
@@ -58,6 +60,7 @@ class View:
         self._thawed = frozenset(thawed)
         self._supposed = corrections
         self._networks: dict[str, Network] = {}
+        self.days = RegisterDays(connection)
 
     @cached_property
     def corrections(self) -> Corrections:
@@ -118,10 +121,14 @@ class View:
         ConfigError, DataError
             Records or cells contradict each other.
         """
-        corrections = self.corrections.of(meter)
-        near = around(self.connection, meter.point, interval, corrections)
-        spec = counter_spec(meter.point, self.installations(site, meter))
-        return counter_of_cells(near, spec, entered=entered(corrections))
+        asked = Asked(
+            spec=counter_spec(meter.point, self.installations(site, meter)),
+            zone=site.time_zone,
+            instants_ms=(interval.start_ms, interval.end_ms),
+            corrections=self.corrections.of(meter),
+            whole=True,
+        )
+        return meter_counter(self.connection, self.days, asked)
 
     def network(self, site: SiteRecord) -> Network:
         """Return a site's tree of meters, whole.
@@ -160,12 +167,22 @@ class View:
             Records or cells contradict each other.
         """
         whole = Interval(boundaries_ms[0], boundaries_ms[-1])
+        installations, values = self.installations(site, meter), self.values(meter, whole)
+        fixed = self.fixed(meter, whole)
+        asked = Asked(
+            spec=counter_spec(meter.point, installations),
+            zone=site.time_zone,
+            instants_ms=boundaries_ms,
+            inside_ms={*_dates(installations), *_ends(each.interval for each in values)},
+            brackets_ms=_brackets(fixed.values()),
+            corrections=self.corrections.of(meter),
+        )
         return series(
-            self.counter(site, meter, whole),
-            scaled(self.installations(site, meter), factor),
+            meter_counter(self.connection, self.days, asked),
+            scaled(installations, factor),
             boundaries_ms,
-            values=scaled_values(self.values(meter, whole), factor),
-            fixed=scaled_boundaries(self.fixed(meter, whole), factor),
+            values=scaled_values(values, factor),
+            fixed=scaled_boundaries(fixed, factor),
         )
 
     def energies(self, site: SiteRecord, interval: Interval) -> dict[str, IntervalEnergy]:
@@ -180,3 +197,19 @@ class View:
         """
         ends = (interval.start_ms, interval.end_ms)
         return network_series(self, site, self.network(site), ends)[0]
+
+
+def _dates(installations: Iterable[Installation]) -> Iterator[int]:
+    for each in installations:
+        yield each.start_ms
+        if each.end_ms is not None:
+            yield each.end_ms
+
+
+def _ends(intervals: Iterable[Interval]) -> Iterator[int]:
+    for each in intervals:
+        yield from (each.start_ms, each.end_ms)
+
+
+def _brackets(boundaries: Iterable[Boundary]) -> set[int]:
+    return {side.time_ms for mark in boundaries for side in (mark.before, mark.after) if side is not None}

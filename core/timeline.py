@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from core.errors import UsageError
@@ -167,6 +168,22 @@ def days(interval: Interval, tz: ZoneInfo) -> tuple[int, ...]:
         if midnight > boundaries[-1]:
             boundaries.append(midnight)
     return (*boundaries, interval.end_ms)
+
+
+def local_days(interval: Interval, tz: ZoneInfo) -> tuple[Interval, ...]:
+    """Return the whole local days that hold an interval, in time order.
+
+    Examples
+    --------
+    >>> [day.duration_ms // 3_600_000 for day in local_days(Interval(0, 90_000_000), ZoneInfo("Asia/Tokyo"))]
+    [24, 24]
+    """
+    first_ms = _midnight(_local(interval.start_ms, tz).date(), tz)
+    last_ms = _midnight(
+        _local(max(interval.end_ms - 1, interval.start_ms), tz).date() + timedelta(days=1), tz
+    )
+    starts = days(Interval(first_ms, last_ms), tz)
+    return tuple(Interval(start_ms, end_ms) for start_ms, end_ms in pairwise(starts))
 
 
 def months(interval: Interval, tz: ZoneInfo) -> tuple[int, ...]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, select, update
 
+from collector.ledger import engines
+from collector.ledger.record_tables import thinned
 from collector.ledger.tables import cells as table
 from core.metering.cells import Cell
 from core.timeline import HALF_HOUR_MS, Interval
@@ -26,13 +28,19 @@ _UPDATE = (
     .where(table.c.point == bindparam("of_point"), table.c.start_ms == bindparam("at_ms"))
     .values(data=bindparam("packed"))
 )
+_FORGET = delete(thinned).where(
+    thinned.c.point.in_(bindparam("points", expanding=True)),
+    thinned.c.day_ms > bindparam("after_ms"),
+    thinned.c.day_ms <= bindparam("last_ms"),
+)
+_LONGEST_DAY_MS = 26 * 3_600_000
 
 # SQLite takes 32,766 parameters in one statement, PostgreSQL 65,535.
 _STARTS_PER_QUERY = 10_000
 
 
 def merge(connection: Connection, arrived: Iterable[Cell]) -> int:
-    """Join cells with those of the ledger.
+    """Join cells with those of the ledger, and take away the thinned days that were made from them.
 
     Parameters
     ----------
@@ -49,26 +57,37 @@ def merge(connection: Connection, arrived: Iterable[Cell]) -> int:
     DataError
         A cell in the ledger cannot be read: the database is damaged.
     """
+    engines.lock_thinned(connection, alone=False)
     by_point: dict[str, dict[int, Cell]] = {}
     for cell in arrived:
         by_point.setdefault(cell.point, {})[cell.start_ms] = cell
     added: list[dict[str, object]] = []
     changed: list[dict[str, object]] = []
+    touched: list[tuple[str, int]] = []
     for point, fresh in by_point.items():
         known = _packed(connection, point, sorted(fresh))
         for start_ms, cell in fresh.items():
             before = known.get(start_ms)
             if before is None:
                 added.append({"point": point, "start_ms": start_ms, "data": cell.pack()})
+                touched.append((point, start_ms))
                 continue
             packed = (Cell.unpack(point, start_ms, before) | cell).pack()
             if packed != before:
                 changed.append({"of_point": point, "at_ms": start_ms, "packed": packed})
+                touched.append((point, start_ms))
     if added:
         connection.execute(_INSERT, added)
     if changed:
         connection.execute(_UPDATE, changed)
-    return len(added) + len(changed)
+    _forget_thinned(connection, touched)
+    return len(touched)
+
+
+def packed(connection: Connection, point: str, interval: Interval) -> list[tuple[int, bytes]]:
+    """Return start [ms since 1970 UTC] and bytes of the cells of a point that start in an interval."""
+    within = {"of_point": point, "first_ms": interval.start_ms, "end_ms": interval.end_ms}
+    return [(start_ms, data) for start_ms, data in connection.execute(_WITHIN, within)]
 
 
 def read(connection: Connection, point: str, interval: Interval | None = None) -> tuple[Cell, ...]:
@@ -135,6 +154,23 @@ def points(connection: Connection) -> tuple[str, ...]:
     while (point := connection.scalar(following, {"after": found[-1] if found else ""})) is not None:
         found.append(point)
     return tuple(found)
+
+
+def _forget_thinned(connection: Connection, touched: Iterable[tuple[str, int]]) -> None:
+    """Take thinned days away, the same days of many points with one command."""
+    spans: list[tuple[str, int, int]] = []
+    for point, start_ms in sorted(touched):
+        if spans and spans[-1][0] == point and start_ms - spans[-1][2] <= 2 * HALF_HOUR_MS:
+            spans[-1] = (point, spans[-1][1], start_ms)
+        else:
+            spans.append((point, start_ms, start_ms))
+    together: dict[tuple[int, int], list[str]] = {}
+    for point, first_ms, last_ms in spans:
+        together.setdefault((first_ms - _LONGEST_DAY_MS, last_ms), []).append(point)
+    for (after_ms, last_ms), points in together.items():
+        for first in range(0, len(points), _STARTS_PER_QUERY):
+            some = {"points": points[first : first + _STARTS_PER_QUERY]}
+            connection.execute(_FORGET, some | {"after_ms": after_ms, "last_ms": last_ms})
 
 
 def _usable(cell: Cell) -> bool:

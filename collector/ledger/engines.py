@@ -132,6 +132,15 @@ def lock_chain(connection: Connection) -> None:
         connection.execute(_LOCK, {"key": _key("chain")})
 
 
+def lock_thinned(connection: Connection, *, alone: bool) -> None:
+    """Keep what is made from cells and the cells themselves from changing side by side.
+
+    Any number of transactions may change cells together; one that keeps what was made from them is alone.
+    """
+    if is_postgres(connection):
+        connection.execute(_LOCK if alone else _LOCK_WITH_OTHERS, {"key": _key("thinned")})
+
+
 def lock_tables(connection: Connection) -> None:
     """Keep others from bringing the tables to another shape until this transaction ends."""
     if is_postgres(connection):
@@ -181,6 +190,7 @@ def _key(*names: str) -> int:
 
 
 _LOCK = select(func.pg_advisory_xact_lock(bindparam("key")))
+_LOCK_WITH_OTHERS = select(func.pg_advisory_xact_lock_shared(bindparam("key")))
 _GIVE_UP = select(func.pg_advisory_unlock(bindparam("key")))
 _CLAIM = select(func.pg_try_advisory_lock(bindparam("key")))
 
