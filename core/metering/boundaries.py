@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from core.metering.counters import Counter
-from core.metering.readings import Count
+from core.metering.readings import Count, Quality
 from core.timeline import HALF_HOUR_MS
 
 
@@ -31,10 +31,13 @@ class RegisterReading:
         Instant of the reading [ms since 1970 UTC].
     count
         What the register held [counts].
+    quality
+        Good or uncertain; a bound is proven by good ones only.
     """
 
     time_ms: int
     count: Count
+    quality: Quality = Quality.GOOD
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +49,22 @@ class Boundary:
     time_ms
         The instant [ms since 1970 UTC].
     method
-        Exact with a reading at the instant, or between equal ones; interpolated between two; missing where
-        one side is not known or the counter is cut between the two.
+        Exact with a reading at the instant, or between equal ones; interpolated between two, or over a gap of
+        known bounds; manual where one of the two is an index that a person or a slip gave; substituted where
+        energy from elsewhere reaches from the nearest reading to the instant; else missing.
     before, after
         Its bracket: the last reading at or before the instant and the next one, the same reading twice
         where it lies at the instant. Kept as evidence when the value is missing.
     accumulated
-        Accumulated count [steps of the resolution], rounded down; None when missing.
+        Accumulated count [steps of the resolution], rounded down; None when missing, and where the point has
+        no register. Over a gap and where it is substituted, that of the nearest reading: the one before,
+        where there is none the one after.
     count
-        The register's own value, within one turn [steps of the resolution]; None when missing.
+        The register's own value, within one turn [steps of the resolution]; None when `accumulated` is.
     lower, upper
-        Bounds that the accumulated count cannot leave [steps of the resolution]; None when missing.
+        Bounds that the accumulated count cannot leave [steps of the resolution]; None when it is.
     segment
-        Number of the counter's segment [1]; values of different segments have no difference.
+        Number of the counter's segment [1]; None when missing.
     wh_beyond
         Energy from the nearest reading to the instant that no register gives [Wh]; negative where that
         reading comes after.
@@ -77,14 +83,18 @@ class Boundary:
 
     @property
     def close(self) -> bool:
-        """Whether the value is known to half-hour resolution: exact, or bracketed within 30 minutes."""
-        if self.method is not Method.INTERPOLATED or self.before is None or self.after is None:
-            return self.method is Method.EXACT
-        return self.after.time_ms - self.before.time_ms <= HALF_HOUR_MS
+        """Whether registers give the value to half-hour resolution: exact, or bracketed within 30 minutes."""
+        if self.method is Method.EXACT:
+            return True
+        if self.method not in (Method.INTERPOLATED, Method.MANUAL) or self.wh_beyond:
+            return False
+        if self.before is None or self.after is None:
+            return False
+        return self.lower == self.upper or self.after.time_ms - self.before.time_ms <= HALF_HOUR_MS
 
 
 def boundary(counter: Counter, time_ms: int) -> Boundary:
-    """Return the register's value at an instant [ms since 1970 UTC].
+    """Return what the registers alone say of an instant [ms since 1970 UTC]; missing over a gap.
 
     Between the readings (t0, r0) and (t1, r1) it is r0 + floor((r1 - r0) * (time - t0) / (t1 - t0)) in
     integers, and never outside r0 to r1.
@@ -103,7 +113,9 @@ def boundary(counter: Counter, time_ms: int) -> Boundary:
     else:
         method = Method.INTERPOLATED
         value = lower + (upper - lower) * (time_ms - before.time_ms) // (after.time_ms - before.time_ms)
-    wrap = counter.spec.registers[-1].wrap_steps
+    if counter.entered and not counter.entered.isdisjoint((before.time_ms, after.time_ms)):
+        method = Method.MANUAL
+    wrap = counter.register_of(segment).wrap_steps
     return Boundary(
         time_ms, method, before, after, value, value if wrap is None else value % wrap, lower, upper, segment
     )
@@ -115,14 +127,9 @@ def close_segment(counter: Counter, time_ms: int) -> int | None:
     The same as asking the boundary itself, without making it: a month asks 1,393 times.
     """
     left, right = _bracket(counter, time_ms)
-    times = counter.times_ms
-    if left < 0 or right >= len(times):
+    if left < 0 or right >= len(counter.times_ms):
         return None
-    segment = counter.segment_of(left)
-    if right > counter.segments[segment].last:
-        return None
-    near = times[right] - times[left] <= HALF_HOUR_MS
-    return segment if near or counter.accumulated[left] == counter.accumulated[right] else None
+    return counter.segment_of(left) if left == right or counter.known_after(left) else None
 
 
 def _bracket(counter: Counter, time_ms: int) -> tuple[int, int]:
@@ -134,4 +141,6 @@ def _bracket(counter: Counter, time_ms: int) -> tuple[int, int]:
 def _reading(counter: Counter, index: int) -> RegisterReading | None:
     if not 0 <= index < len(counter.times_ms):
         return None
-    return RegisterReading(counter.times_ms[index], counter.counts[index])
+    time_ms = counter.times_ms[index]
+    quality = Quality.UNCERTAIN if time_ms in counter.uncertain else Quality.GOOD
+    return RegisterReading(time_ms, counter.counts[index], quality)

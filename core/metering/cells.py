@@ -7,9 +7,10 @@ the same bytes. Late data only adds.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from itertools import accumulate, repeat
 from operator import sub
 from struct import Struct
@@ -33,7 +34,7 @@ _ARRAYS = {1: "B", 2: "H", 4: "I", 8: "Q"}
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """The register readings of one point in one half-hour; made by `of` or `unpack`.
+    """The register readings of one point in one half-hour; made by `of`, `cells_of` or `unpack`.
 
     Parameters
     ----------
@@ -41,13 +42,19 @@ class Cell:
         Id of the point.
     start_ms
         Start of the half-hour, a multiple of 30 minutes [ms since 1970 UTC].
-    readings
-        Instant, count and quality of each reading, sorted, each once.
+    times_ms
+        Instant of each reading [ms since 1970 UTC], sorted by instant, count and quality, each reading once.
+    counts
+        What the register held at each [counts], or None.
+    grades
+        Quality of each; empty where all are good.
     """
 
     point: str
     start_ms: int
-    readings: tuple[Row, ...]
+    times_ms: tuple[int, ...]
+    counts: tuple[Count | None, ...]
+    grades: tuple[Quality, ...] = ()
 
     @classmethod
     def of(cls, readings: Iterable[Reading]) -> Cell:
@@ -65,6 +72,11 @@ class Cell:
             )
         return cells[0]
 
+    @property
+    def readings(self) -> tuple[Row, ...]:
+        """Instant, count and quality of each reading, sorted, each once."""
+        return tuple(zip(self.times_ms, self.counts, self.grades or repeat(Quality.GOOD), strict=False))
+
     def __or__(self, other: Cell) -> Cell:
         """Return the cell that holds the readings of both.
 
@@ -79,9 +91,12 @@ class Cell:
                 where=self.point,
                 evidence=f"{self.start_ms} and {other.point} {other.start_ms}",
             )
-        if self.readings == other.readings:
-            return self
-        return Cell(self.point, self.start_ms, _sorted({*self.readings, *other.readings}))
+        return self if self == other else _cell(self.point, self.start_ms, {*self.readings, *other.readings})
+
+    @property
+    def plain(self) -> bool:
+        """Whether every reading is good and has an instant of its own."""
+        return not self.grades and len(set(self.times_ms)) == len(self.times_ms)
 
     @property
     def usable(self) -> tuple[tuple[int, Count], ...]:
@@ -90,18 +105,16 @@ class Cell:
         Of several the best by quality is taken, of equally good ones the lowest count: a choice that
         depends on the set alone.
         """
-        rows = [
-            (time_ms, count)
-            for time_ms, count, quality in self.readings
-            if quality != _BAD and count is not None
-        ]
-        if len({time_ms for time_ms, _ in rows}) == len(rows):
-            return tuple(rows)
+        return tuple((time_ms, count) for time_ms, count, _ in self.best)
+
+    @property
+    def best(self) -> tuple[tuple[int, Count, Quality], ...]:
+        """The usable readings, each with its quality."""
         chosen: dict[int, tuple[Quality, Count]] = {}
         for time_ms, count, quality in self.readings:
             if quality != _BAD and count is not None:
                 chosen[time_ms] = min(chosen.get(time_ms, (quality, count)), (quality, count))
-        return tuple((time_ms, count) for time_ms, (_, count) in chosen.items())
+        return tuple((time_ms, count, quality) for time_ms, (quality, count) in chosen.items())
 
     @property
     def conflicts(self) -> tuple[tuple[int, tuple[Count, ...]], ...]:
@@ -122,19 +135,22 @@ class Cell:
         of quality each, 3 for a reading without a count. Every width is the smallest that holds its column.
         Counts with decimals are multiplied by 10 to the number of decimals.
         """
-        times, counts, grades = zip(*self.readings, strict=True) if self.readings else ((), (), ())
+        times, counts = self.times_ms, self.counts
+        grades: Sequence[int] = self.grades
         decimals = 0
-        if set(map(type, counts)) <= {int}:
-            base = min(counts, default=0)
-            above = [count - base for count in counts]
+        whole = [count for count in counts if isinstance(count, int)]
+        if len(whole) == len(counts):
+            base = min(whole, default=0)
+            above = [count - base for count in whole]
         else:
             present = [count for count in counts if count is not None]
             decimals = max((_decimals(count) for count in present), default=0)
             base = _shifted(min(present, default=0), decimals)
             above = [0 if count is None else _shifted(count, decimals) - base for count in counts]
-            grades = tuple(
-                _NO_COUNT if count is None else grade for count, grade in zip(counts, grades, strict=True)
-            )
+            if grades:
+                grades = [
+                    _NO_COUNT if count is None else grade for count, grade in zip(counts, grades, strict=True)
+                ]
         graded = any(grades)
         gaps = list(map(sub, times, (self.start_ms, *times)))
         base_width = base.bit_length() // 8 + 1
@@ -144,7 +160,7 @@ class Cell:
             _VERSION,
             _GRADED if graded else 0,
             gap_width,
-            len(self.readings),
+            len(times),
             decimals,
             base_width,
             count_width,
@@ -182,26 +198,20 @@ class Cell:
         ):
             raise DataError("a packed cell that is damaged", where=where, evidence=f"{len(data)} bytes")
         base = int.from_bytes(data[_HEADER.size : gaps_at], "little", signed=True)
-        first, *gaps = _values(data, gaps_at, n, gap_width) or (0,)
-        times = tuple(accumulate(gaps, initial=start_ms + first))[:n]
+        times = tuple(accumulate(_values(data, gaps_at, n, gap_width), initial=start_ms))[1:]
         if times and times[-1] >= start_ms + HALF_HOUR_MS:
             raise DataError("a packed cell reaches beyond its half-hour", where=where)
-        counts: list[Count | None] = [base + each for each in _values(data, counts_at, n, count_width)]
+        above = _values(data, counts_at, n, count_width)
+        counts: Iterable[Count | None] = map(base.__add__, above)
         if decimals:
-            counts = [None if count is None else _unshifted(int(count), decimals) for count in counts]
+            counts = [_unshifted(base + each, decimals) for each in above]
         if not flags:
-            return cls(point, start_ms, tuple(zip(times, counts, repeat(Quality.GOOD))))
+            return cls(point, start_ms, times, tuple(counts))
         grades = data[grades_at:]
         if max(grades, default=0) > _NO_COUNT:
             raise DataError("a packed cell with an unknown quality", where=where, evidence=grades.hex(" "))
-        return cls(
-            point,
-            start_ms,
-            tuple(
-                (time_ms, None if grade == _NO_COUNT else count, _GRADES[grade])
-                for time_ms, count, grade in zip(times, counts, grades, strict=True)
-            ),
-        )
+        counts = (None if grade == _NO_COUNT else count for count, grade in zip(counts, grades, strict=True))
+        return cls(point, start_ms, times, tuple(counts), tuple(_GRADES[grade] for grade in grades))
 
 
 def cells_of(readings: Iterable[Reading]) -> tuple[Cell, ...]:
@@ -221,7 +231,7 @@ def cells_of_rows(rows: Mapping[tuple[str, int], set[Row]]) -> tuple[Cell, ...]:
     rows
         Rows by point and start of the half-hour [ms since 1970 UTC]; their counts are canonical.
     """
-    return tuple(Cell(*key, _sorted(rows[key])) for key in sorted(rows))
+    return tuple(_cell(*key, rows[key]) for key in sorted(rows))
 
 
 def union(cells: Iterable[Cell]) -> tuple[Cell, ...]:
@@ -240,6 +250,11 @@ def content_hash(cells: Iterable[Cell]) -> str:
         point, data = cell.point.encode(), cell.pack()
         digest.update(b"%d %d %d\n%b%b" % (len(point), cell.start_ms, len(data), point, data))
     return digest.hexdigest()
+
+
+def _cell(point: str, start_ms: int, rows: set[Row]) -> Cell:
+    times, counts, grades = zip(*_sorted(rows), strict=True) if rows else ((), (), ())
+    return Cell(point, start_ms, times, counts, grades if any(grades) else ())
 
 
 def _sorted(rows: set[Row]) -> tuple[Row, ...]:
@@ -278,13 +293,20 @@ def _width(largest: int) -> int:
     return next((array for array in (0, *_ARRAYS) if array >= width), width)
 
 
+@lru_cache(maxsize=512)
+def _array(n: int, width: int) -> Struct:
+    return Struct(f"<{n}{_ARRAYS[width]}")
+
+
 def _column(values: list[int], width: int) -> bytes:
     if width in _ARRAYS:
-        return Struct(f"<{len(values)}{_ARRAYS[width]}").pack(*values)
+        return _array(len(values), width).pack(*values)
     return b"".join(value.to_bytes(width, "little") for value in values)
 
 
 def _values(data: bytes, at: int, n: int, width: int) -> tuple[int, ...]:
+    if not width:
+        return (0,) * n
     if width in _ARRAYS:
-        return Struct(f"<{n}{_ARRAYS[width]}").unpack_from(data, at)
+        return _array(n, width).unpack_from(data, at)
     return tuple(int.from_bytes(data[at + i * width : at + (i + 1) * width], "little") for i in range(n))

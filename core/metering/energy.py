@@ -6,29 +6,25 @@ boundaries and is never rounded. So all intervals between the same instants add 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import groupby, pairwise
+from itertools import pairwise
 from types import MappingProxyType
-from typing import TypeAlias
 
-from core.metering.boundaries import Boundary, boundary, close_segment
-from core.metering.counters import Counter
+from core.metering.boundaries import Boundary
+from core.metering.counters import Counter, CounterEvent, EventKind
+from core.metering.coverage import half_hours_covered
+from core.metering.gaps import Gap
 from core.metering.installations import Installation, in_order
+from core.metering.line import Lack as Lack
+from core.metering.line import Line, Part
+from core.metering.marks import Mark, frozen_mark, mark
+from core.metering.proving import changes_of, covered_by_values, origin_of, unproven_wh
 from core.metering.sources import IntervalValue
 from core.metering.sources import Origin as Origin
 from core.timeline import UTC_ZONE, Interval, format_local, half_hours
-
-
-class Lack(StrEnum):
-    """What keeps an interval from having a value."""
-
-    NO_READING_BEFORE = "no reading at or before"
-    NO_READING_AFTER = "no reading at or after"
-    COUNTER_CUT = "the register fell or jumped, was exchanged or may have turned unseen at"
-    NO_INSTALLATION = "no installation is on record at"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +48,25 @@ class Missing:
 
 
 @dataclass(frozen=True, slots=True)
+class ValuePart:
+    """What an energy takes from elsewhere than registers.
+
+    Parameters
+    ----------
+    value
+        Where it comes from.
+    interval
+        The part of its time that is used.
+    wh
+        The part of its energy [Wh].
+    """
+
+    value: IntervalValue
+    interval: Interval
+    wh: int
+
+
+@dataclass(frozen=True, slots=True)
 class IntervalEnergy:
     """The energy of one point in one interval, with what proves it.
 
@@ -64,13 +79,14 @@ class IntervalEnergy:
     wh
         Energy [Wh]; None when missing, never 0 for it.
     origin
-        Measured when both ends are known to half-hour resolution (`Boundary.close`), interpolated when one
-        lies in a wider bracket.
+        The weakest of what it is made of: measured where both ends are known to half-hour resolution
+        (`Boundary.close`), interpolated where one lies in a wider bracket or in a gap, manual where one rests
+        on an index that was entered, else what the values from elsewhere are.
     start, end
         The registers at both ends.
     unproven_wh
         What the energy may be off by its registers, a provable bound [Wh], 0 or more: the widths of its
-        brackets, rounded up. None when missing.
+        brackets, of its gaps, and what is open of its values. None when missing.
     half_hours_covered
         How many of its half-hours are known, each with both ends to half-hour resolution [1].
     half_hours
@@ -78,11 +94,17 @@ class IntervalEnergy:
     installations
         Those in force in it, in time order.
     resolution
-        Step of the counter [counts]; the Wh are multiplier x resolution x accumulated.
+        Step of the latest register in it [counts].
     changes
         The registers at the instants inside it at which the multiplier changes.
     missing
         What keeps it from having a value; empty when it has one.
+    gaps
+        Where its register was cut, in time order; their least energy is in it.
+    values
+        What comes from elsewhere, in time order.
+    events
+        Decisions about the readings that it rests on, in time order; conflicts are the counter's own.
     """
 
     point: str
@@ -98,6 +120,9 @@ class IntervalEnergy:
     resolution: Fraction = Fraction(1)
     changes: tuple[Boundary, ...] = ()
     missing: tuple[Missing, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    values: tuple[ValuePart, ...] = ()
+    events: tuple[CounterEvent, ...] = ()
 
 
 def energy(
@@ -120,7 +145,8 @@ def energy(
     interval
         Any interval, not of half-hours alone.
     values
-        Energies from elsewhere, in any order; they fill what the register leaves missing.
+        Energies from elsewhere; they fill what the register leaves missing. Of two that overlap the one that
+        stands first counts.
     fixed
         Registers at instants of closed months [ms since 1970 UTC]: they stand, whatever is known by now.
 
@@ -157,139 +183,98 @@ def series(
     UsageError
         If the instants are not in time order.
     """
-    dated = tuple(
-        (each, each.multiplier * counter.spec.registers[-1].resolution) for each in in_order(installations)
-    )
-    ends = [boundary(counter, time_ms) for time_ms in boundaries_ms]
-    return tuple(_between(counter, dated, start, end) for start, end in pairwise(ends))
+    installed = in_order(installations)
+    line = Line(counter, installed, values)
+    marks = [
+        frozen_mark(line, time_ms, fixed[time_ms]) if time_ms in fixed else mark(line, time_ms)
+        for time_ms in boundaries_ms
+    ]
+    turns = _turns(counter, marks)
+    return tuple(_between(line, installed, turns, start, end) for start, end in pairwise(marks))
 
 
-def wh_at(counter: Counter, installations: Iterable[Installation], time_ms: int) -> int | None:
-    """Return the Wh that the register stands for at an instant, by the installation then in force.
+@dataclass(frozen=True, slots=True)
+class _Turns:
+    """Turns of a segment that lie before all that is asked for: a boundary shows none of them.
 
-    Parameters
-    ----------
-    counter, installations
-        As for `energy`.
-    time_ms
-        The instant [ms since 1970 UTC].
-
-    Returns
-    -------
-    int or None
-        Whole Wh, rounded down; None where the register or the installation is not known. Two of them have
-        a difference only within one segment of the counter and one multiplier: `energy` minds that.
-
-    Raises
-    ------
-    DataError
-        If two installations are in force at the same time.
+    How many are on record depends on how far back the readings go, and must not be seen.
     """
-    mark = boundary(counter, time_ms)
-    for each in in_order(installations):
-        if mark.accumulated is not None and each.overlaps(Interval(time_ms, time_ms)):
-            return _wh(counter, each.multiplier * counter.spec.registers[-1].resolution, mark)
-    return None
+
+    segment: int | None = None
+    steps: int = 0
+
+    def without(self, shown: Boundary) -> Boundary:
+        if not self.steps or shown.segment != self.segment or shown.accumulated is None:
+            return shown
+        lower, upper = shown.lower, shown.upper
+        return replace(
+            shown,
+            accumulated=shown.accumulated - self.steps,
+            lower=None if lower is None else lower - self.steps,
+            upper=None if upper is None else upper - self.steps,
+        )
 
 
-_Dated: TypeAlias = tuple[Installation, Fraction]
-"""An installation, and the energy of one step of the counter under it [Wh/step]."""
+def _turns(counter: Counter, marks: Sequence[Mark]) -> _Turns:
+    for each in marks:
+        shown = each.boundary
+        if shown.segment is not None and shown.lower is not None:
+            wrap = counter.register_of(shown.segment).wrap_steps
+            return _Turns(shown.segment, 0 if wrap is None else shown.lower // wrap * wrap)
+    return _Turns()
 
-_NONE = Fraction(0)
 
-
-def _between(counter: Counter, dated: Sequence[_Dated], start: Boundary, end: Boundary) -> IntervalEnergy:
-    interval = Interval(start.time_ms, end.time_ms)
-    within = [each for each in dated if each[0].overlaps(interval)]
-    installations = tuple(installation for installation, _ in within)
-    changes = tuple(
-        boundary(counter, later.start_ms)
-        for (_, before), (later, after) in pairwise(within)
-        if before != after
-    )
-    missing = tuple(dict.fromkeys(_lacks(counter, installations, start, end)))
-    marks = (start, *changes, end)
+def _between(
+    line: Line, installed: Sequence[Installation], turns: _Turns, start: Mark, end: Mark
+) -> IntervalEnergy:
+    counter, interval = line.counter, Interval(start.boundary.time_ms, end.boundary.time_ms)
+    parts: tuple[Part, ...] = ()
+    missing: tuple[Missing, ...] = ()
     wh: int | None = None
-    unproven_wh: int | None = None
-    origin = Origin.MISSING
-    if not missing:
-        multipliers = [multiplier for multiplier, _ in groupby(multiplier for _, multiplier in within)]
-        wh = sum(
-            _wh(counter, multiplier, after) - _wh(counter, multiplier, before)
-            for multiplier, (before, after) in zip(multipliers, pairwise(marks), strict=True)
+    if start.index is None or end.index is None or start.run != end.run:
+        missing = tuple(
+            Missing(*each) for each in dict.fromkeys(line.lacks(interval.start_ms, interval.end_ms))
         )
-        unproven_wh = sum(
-            _unproven_wh(mark, before, after)
-            for mark, (before, after) in zip(marks, pairwise((_NONE, *multipliers, _NONE)), strict=True)
-        )
-        origin = Origin.MEASURED if all(mark.close for mark in marks) else Origin.INTERPOLATED
-    grid = half_hours(interval)
-    known = (close_segment(counter, time_ms) for time_ms in grid)
-    covered = sum(before is not None and before == after for before, after in pairwise(known))
+    else:
+        wh = end.wh - start.wh
+        parts = line.parts(start.index, end.index, interval)
+    changes = changes_of(counter, parts)
+    marks = (turns.without(start.boundary), *map(turns.without, changes), turns.without(end.boundary))
+    used = tuple(
+        ValuePart(each.piece.source, each.interval, each.wh)
+        for each in parts
+        if isinstance(each.piece.source, IntervalValue)
+    )
+    n = len(half_hours(interval)) - 1
+    covered = half_hours_covered(counter, interval)
+    if used and covered < n:
+        covered += covered_by_values(parts, interval)
     return IntervalEnergy(
         point=counter.spec.point,
         interval=interval,
         wh=wh,
-        origin=origin,
-        start=start,
-        end=end,
-        unproven_wh=unproven_wh,
+        origin=Origin.MISSING if wh is None else origin_of(marks, parts),
+        start=marks[0],
+        end=marks[-1],
+        unproven_wh=None if wh is None else unproven_wh(start, end, changes, parts, installed),
         half_hours_covered=covered,
-        half_hours=len(grid) - 1,
-        installations=installations,
-        resolution=counter.spec.registers[-1].resolution,
-        changes=changes,
+        half_hours=n,
+        installations=tuple(each for each in installed if each.overlaps(interval)),
+        resolution=counter.spec.register_at(max(interval.start_ms, interval.end_ms - 1)).resolution,
+        changes=marks[1:-1],
         missing=missing,
+        gaps=tuple(each for each in line.gaps if each.bears_on(interval)),
+        values=used,
+        events=_events(counter, start.boundary, end.boundary),
     )
 
 
-def _wh(counter: Counter, multiplier: Fraction, mark: Boundary) -> int:
-    """Return a known accumulated count in Wh, rounded down within the register's turn.
-
-    Each turn counts whole Wh, so no energy depends on how many earlier turns are on record. Where a turn is
-    worth whole Wh, as it is in practice, this is the accumulated count times the multiplier, rounded down.
-    """
-    assert mark.accumulated is not None  # callers look for what is missing first
-    up, down = multiplier.as_integer_ratio()
-    wrap = counter.spec.registers[-1].wrap_steps
-    if wrap is None:
-        return mark.accumulated * up // down
-    turns, steps = divmod(mark.accumulated, wrap)
-    return turns * (wrap * up // down) + steps * up // down
-
-
-def _unproven_wh(mark: Boundary, before: Fraction, after: Fraction) -> int:
-    """Return what a bracket leaves open where one multiplier (none outside) gives way to the next [Wh]."""
-    assert mark.lower is not None and mark.upper is not None  # callers look for what is missing first
-    width = mark.upper - mark.lower
-    if not width:
-        return 0
-    jump = abs(after - before)
-    rounded_twice = 1 if before and after else 0
-    return -(-jump.numerator * width // jump.denominator) + rounded_twice
-
-
-def _lacks(
-    counter: Counter, installations: Sequence[Installation], start: Boundary, end: Boundary
-) -> Iterator[Missing]:
-    """Yield what keeps an interval from having a value."""
-    for mark in (start, end):
-        if mark.before is None:
-            yield Missing(Lack.NO_READING_BEFORE, mark.time_ms)
-        if mark.after is None:
-            yield Missing(Lack.NO_READING_AFTER, mark.time_ms)
-        if mark.before and mark.after and mark.segment is None:
-            yield Missing(Lack.COUNTER_CUT, mark.time_ms)
-    if start.segment is not None and end.segment is not None and start.segment < end.segment:
-        for segment in counter.segments[start.segment + 1 : end.segment + 1]:
-            yield Missing(Lack.COUNTER_CUT, counter.times_ms[segment.first])
-    for earlier, later in pairwise(installations):
-        if earlier.serial != later.serial:
-            yield Missing(Lack.COUNTER_CUT, later.start_ms)
-    reached_ms = start.time_ms
-    for each in installations:
-        if each.start_ms > reached_ms:
-            yield Missing(Lack.NO_INSTALLATION, reached_ms)
-        reached_ms = end.time_ms if each.end_ms is None else each.end_ms
-    if reached_ms < end.time_ms or not installations:
-        yield Missing(Lack.NO_INSTALLATION, reached_ms)
+def _events(counter: Counter, start: Boundary, end: Boundary) -> tuple[CounterEvent, ...]:
+    """Return the decisions about readings from the one before an interval to the one after it."""
+    if not counter.events:
+        return ()
+    first_ms = start.time_ms if start.before is None else start.before.time_ms
+    last_ms = end.time_ms if end.after is None else end.after.time_ms
+    first = bisect_left(counter.events, first_ms, key=lambda event: event.time_ms)
+    last = bisect_right(counter.events, last_ms, key=lambda event: event.time_ms)
+    return tuple(each for each in counter.events[first:last] if each.kind is not EventKind.CONFLICT)

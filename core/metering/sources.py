@@ -70,3 +70,28 @@ class IntervalValue:
             raise DataError("a negative energy", where=self.point, evidence=f"{self.wh} Wh")
         if self.origin not in _FROM_ELSEWHERE:
             raise DataError("not where a value comes from", where=self.point, evidence=self.origin)
+
+    @property
+    def whole(self) -> tuple[int, int, int]:
+        """Its energy [Wh], start and end [ms since 1970 UTC]."""
+        return self.wh, self.interval.start_ms, self.interval.end_ms
+
+    def open_wh(self, duration_ms: int, wh: int, most_wh: int | None) -> int:
+        """Return what the energy of a part of it may be off [Wh].
+
+        A value that was found by a rule may be off by all that the circuit can carry; without full scale its
+        own amount is what is open. A part of a value that was measured, billed or read lies between nothing
+        and all of it.
+
+        Parameters
+        ----------
+        duration_ms
+            Of the part [ms].
+        wh
+            The energy taken for it [Wh].
+        most_wh
+            What the circuit can carry in this time [Wh]; None where that is not known.
+        """
+        if self.origin in (Origin.SUBSTITUTED, Origin.INTEGRATED):
+            return wh if most_wh is None else max(wh, most_wh - wh)
+        return 0 if duration_ms == self.interval.duration_ms else max(wh, self.wh - wh)

@@ -87,7 +87,9 @@ def test_a_side_that_is_missing_leaves_the_other_as_evidence() -> None:
 
 
 def test_there_is_no_value_between_the_two_sides_of_a_cut() -> None:
-    counter = build_counter([Reading(POINT, 0, 500), Reading(POINT, 10, 3)], CounterSpec(POINT))
+    counter = build_counter(
+        [Reading(POINT, 0, 500), Reading(POINT, 10, 3), Reading(POINT, 10**8, 3)], CounterSpec(POINT)
+    )
     cut = boundary(counter, 5)
     assert (cut.method, cut.accumulated) == (Method.MISSING, None)
     assert (cut.before, cut.after) == (RegisterReading(0, 500), RegisterReading(10, 3))

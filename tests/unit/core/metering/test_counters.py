@@ -30,6 +30,11 @@ def taken(*counts: Count, every_ms: int = MINUTE_MS) -> list[Reading]:
     return [Reading(POINT, index * every_ms, count) for index, count in enumerate(counts)]
 
 
+def settled(*counts: Count, every_ms: int = MINUTE_MS) -> list[Reading]:
+    """Return readings, and one more long after them, so that nothing of them is open any more."""
+    return [*taken(*counts, every_ms=every_ms), Reading(POINT, 7 * HOUR_MS, counts[-1])]
+
+
 def kinds(counter: Counter) -> list[EventKind]:
     return [event.kind for event in counter.events]
 
@@ -111,26 +116,29 @@ def test_rollovers_give_the_true_count_for_rises_up_to_half_a_turn(rises: list[i
     assert [value - start for value in counter.accumulated] == [value - start for value in truth]
 
 
+FULL_SCALE = CounterSpec(POINT, (Register(wrap_at=10_000, counts_per_hour=Fraction(600)),))
+
+
 @pytest.mark.parametrize(
-    ("spec", "after"),
+    ("spec", "after", "kind"),
     [
-        (CounterSpec(POINT), 0),  # nothing is known of a wrap
-        (CounterSpec(POINT, (Register(wrap_at=10_000),)), 4_001),  # more than half a turn
-        (
-            CounterSpec(POINT, (Register(wrap_at=10_000, counts_per_hour=Fraction(600)),)),
-            20,
-        ),  # more than full scale
-        (CounterSpec(POINT, (Register(wrap_at=10_000),)), 8_999),  # 0.1 back
+        (CounterSpec(POINT), 0, SegmentKind.FALL),  # neither a wrap nor full scale is known
+        (CounterSpec(POINT, (Register(wrap_at=10_000),)), 4_001, SegmentKind.FALL),  # more than half a turn
+        (FULL_SCALE, 20, SegmentKind.RESET),  # a rollover would be more than full scale
+        (FULL_SCALE, 2_000, SegmentKind.FALL),  # so would be what came since it was 0
     ],
 )
-def test_a_fall_that_no_rollover_explains_cuts_the_counter(spec: CounterSpec, after: int) -> None:
-    counter = build_counter(taken(8_990, 9_000, after, after + 5), spec)
+def test_a_fall_that_no_rollover_explains_cuts_the_counter(
+    spec: CounterSpec, after: int, kind: SegmentKind
+) -> None:
+    counter = build_counter(settled(8_990, 9_000, after, after + 5), spec)
     assert [(segment.kind, segment.first, segment.last) for segment in counter.segments] == [
         (SegmentKind.FIRST, 0, 1),
-        (SegmentKind.FALL, 2, 3),
+        (kind, 2, 4),
     ]
-    assert kinds(counter) == [EventKind.FALL]
-    assert counter.accumulated == (8_990, 9_000, after, after + 5)
+    assert kinds(counter) == [EventKind(kind)]
+    assert counter.events[0].evidence == f"9000, then {after}"
+    assert counter.accumulated == (8_990, 9_000, after, after + 5, after + 5)
 
 
 def test_a_register_that_stood_still_makes_up_for_all_of_that_time() -> None:
@@ -138,7 +146,7 @@ def test_a_register_that_stood_still_makes_up_for_all_of_that_time() -> None:
     spec = CounterSpec(POINT, (Register(counts_per_hour=Fraction(6_000)),))
     frozen = build_counter(taken(10, *[20] * 30, 20 + 29 * 100), spec)  # a minute each, at full scale
     assert [segment.kind for segment in frozen.segments] == [SegmentKind.FIRST]
-    assert kinds(build_counter(taken(10, 20, 20 + 29 * 100), spec)) == [EventKind.JUMP]
+    assert kinds(build_counter(settled(10, 20, 20 + 29 * 100), spec)) == [EventKind.JUMP]
 
 
 def test_a_rise_that_the_circuit_cannot_carry_cuts_the_counter() -> None:
@@ -146,19 +154,21 @@ def test_a_rise_that_the_circuit_cannot_carry_cuts_the_counter() -> None:
     spec = CounterSpec(POINT, (Register(counts_per_hour=Fraction(6_000)),))
     most = 1 + 6_000 * 12 * (60 + 302) // (10 * 3600)
     for rise, cut in ((most, False), (most + 1, True), (10**9, True)):
-        counter = build_counter(taken(10, 20, 20 + rise, 30 + rise), spec)
+        counter = build_counter(settled(10, 20, 20 + rise, 30 + rise), spec)
         assert [segment.kind for segment in counter.segments][1:] == [SegmentKind.JUMP] * cut
         assert kinds(counter) == [EventKind.JUMP] * cut
     assert len(build_counter(taken(10, 10**9), CounterSpec(POINT)).segments) == 1, "nothing is known"
     both = CounterSpec(POINT, (Register(wrap_at=10**6, counts_per_hour=Fraction(6_000)),))
-    assert kinds(build_counter(taken(10, 500_000), both)) == [EventKind.JUMP]
+    assert kinds(build_counter(settled(10, 500_000), both)) == [EventKind.JUMP]
     assert kinds(build_counter(taken(999_990, 10), both)) == [EventKind.ROLLOVER]
 
 
 def test_full_scale_allows_a_rollover_of_more_than_half_a_turn() -> None:
     spec = CounterSpec(POINT, (Register(wrap_at=100, counts_per_hour=Fraction(60 * 90)),))
     assert build_counter(taken(50, 40), spec).accumulated == (50, 140)
-    assert len(build_counter(taken(50, 42), spec).segments) == 2  # 92 in a minute is more than 90 and 1
+    assert kinds(build_counter(taken(50, 42), spec)) == [
+        EventKind.OPEN
+    ]  # 92 in a minute is more than 90 and 1
 
 
 def test_a_silence_that_may_hide_a_whole_turn_cuts_the_counter() -> None:

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
+from math import floor
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -16,7 +17,7 @@ from core.errors import DataError, UsageError
 from core.metering.boundaries import Method, boundary
 from core.metering.cells import cells_of
 from core.metering.counters import CounterSpec, Register, build_counter, counter_of_cells, counter_spec
-from core.metering.energy import IntervalEnergy, Lack, Missing, Origin, energy, series, wh_at
+from core.metering.energy import IntervalEnergy, Lack, Missing, Origin, energy, series
 from core.metering.installations import Installation, Side
 from core.metering.readings import Quality, Reading
 from core.timeline import HALF_HOUR_MS, Interval, days, half_hours, month
@@ -246,7 +247,9 @@ def test_a_half_hour_is_covered_when_both_its_ends_are_known_to_half_an_hour() -
 
 
 def test_a_half_hour_in_which_the_register_fell_is_not_covered() -> None:
-    counter = build_counter(counts((0, 100), (0.1, 103), (0.2, 4), (0.5, 5), (1, 6)), CounterSpec(POINT))
+    counter = build_counter(
+        counts((0, 100), (0.1, 103), (0.2, 4), (0.5, 5), (1, 6), (9, 6)), CounterSpec(POINT)
+    )
     whole = energy(counter, [installed()], Interval(0, HOUR_MS))
     assert whole.start.close and whole.end.close
     assert (whole.wh, whole.half_hours_covered, whole.half_hours) == (None, 1, 2)
@@ -279,7 +282,7 @@ def test_a_month_with_no_installation_for_a_part_of_it_is_missing() -> None:
 
 
 def test_a_fall_inside_leaves_the_interval_missing_and_its_neighbours_known() -> None:
-    counter = build_counter(counts((0, 100), (1, 110), (2, 4), (3, 14), (4, 24)), CounterSpec(POINT))
+    counter = build_counter(counts((0, 100), (1, 110), (2, 4), (3, 14), (4, 24), (9, 24)), CounterSpec(POINT))
     hours = series(counter, [installed()], [hour * HOUR_MS for hour in range(5)])
     assert [hour.wh for hour in hours] == [10, None, 10, 10]
     assert hours[1].missing == (Missing(Lack.COUNTER_CUT, 2 * HOUR_MS),)
@@ -322,7 +325,9 @@ def test_another_meter_leaves_the_interval_missing_until_its_registers_are_known
     counter = build_counter(readings, counter_spec(POINT, dates))
     hours = series(counter, dates, [hour * HOUR_MS for hour in range(5)])
     assert [hour.wh for hour in hours] == [50, None, None, 50]
-    assert Missing(Lack.COUNTER_CUT, 2 * HOUR_MS) in energy(counter, dates, Interval(0, 4 * HOUR_MS)).missing
+    assert energy(counter, dates, Interval(0, 4 * HOUR_MS)).missing == (
+        Missing(Lack.COUNTER_CUT, 3 * HOUR_MS),
+    )
 
 
 @given(registers(), multipliers, specs, st.lists(times, min_size=2, max_size=2).map(sorted))
@@ -331,10 +336,11 @@ def test_the_energy_is_the_difference_of_two_registers_in_wh(
 ) -> None:
     counter = build_counter(readings, spec)
     found = energy(counter, [installed(multiplier)], Interval(*ends))
-    at = [wh_at(counter, [installed(multiplier)], time_ms) for time_ms in ends]
-    if found.wh is not None:
-        assert at[0] is not None and at[1] is not None
-        assert found.wh == at[1] - at[0]
+    start, end = (boundary(counter, time_ms) for time_ms in ends)
+    if found.wh is not None and start.segment == end.segment and spec.registers[0].wrap_at is None:
+        assert start.accumulated is not None and end.accumulated is not None
+        each = multiplier * spec.registers[0].resolution
+        assert found.wh == floor(end.accumulated * each) - floor(start.accumulated * each)
 
 
 def test_wh_are_rounded_down_once_at_the_boundary() -> None:
@@ -342,9 +348,8 @@ def test_wh_are_rounded_down_once_at_the_boundary() -> None:
         counts((0, 1), (1, 2), (2, 3)), CounterSpec(POINT, (Register(resolution=Fraction(1, 2)),))
     )
     third = [installed(Fraction(2, 3))]
-    assert [wh_at(counter, third, hour * HOUR_MS) for hour in range(3)] == [0, 1, 2]
-    assert wh_at(counter, third, 3 * HOUR_MS) is None
-    assert wh_at(counter, [installed(1, HOUR_MS)], 0) is None
+    found = series(counter, third, [hour * HOUR_MS for hour in range(4)])
+    assert [hour.wh for hour in found] == [1, 1, None]
 
 
 def test_wrong_questions_are_refused() -> None:
