@@ -19,8 +19,9 @@ import re
 import struct
 import sys
 import zipfile
+import zlib
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from fractions import Fraction
 from itertools import pairwise, zip_longest
@@ -121,26 +122,33 @@ class Unreadable(Exception):
 class Evidence:
     """The files of an archive or a folder."""
 
-    def __init__(self, path: Path) -> None:
-        self.zip = None
+    def __init__(self, names: list[str], read: Callable[[str], bytes]) -> None:
+        self.names, self._read = names, read
+
+    @classmethod
+    def at(cls, path: Path) -> Evidence:
+        """The files of an archive, or of a folder; hidden ones are no part of it."""
         try:
             if path.is_dir():
-                found = (each for each in path.rglob("*") if each.is_file())
-                kept = (each.relative_to(path).as_posix() for each in found)
-                self.folder = path
-                self.names = sorted(name for name in kept if not name.startswith("."))
-            else:
-                self.zip = zipfile.ZipFile(path)
-                self.names = [each.filename for each in self.zip.infolist() if not each.is_dir()]
+                found = (each.relative_to(path).as_posix() for each in path.rglob("*") if each.is_file())
+                names = sorted(name for name in found if not name.startswith("."))
+                return cls(names, lambda name: (path / name).read_bytes())
+            archive = zipfile.ZipFile(path)
+            return cls([each.filename for each in archive.infolist() if not each.is_dir()], archive.read)
         except (OSError, zipfile.BadZipFile) as error:
             raise Unreadable(f"{path}: {error}") from error
 
+    @classmethod
+    def of(cls, files: Mapping[str, bytes]) -> Evidence:
+        """Files that are in memory."""
+        return cls(list(files), files.__getitem__)
+
     def read(self, name: str) -> bytes:
+        if name not in self.names:
+            raise Wrong(name, 0, "it is not there")
         try:
-            return self.zip.read(name) if self.zip else (self.folder / name).read_bytes()
-        except KeyError:
-            raise Wrong(name, 0, "it is not there") from None
-        except Exception as error:
+            return self._read(name)
+        except (*BROKEN, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
             raise Wrong(name, 0, f"it cannot be read: {error}") from error
 
     def text(self, name: str) -> str:
@@ -1119,6 +1127,11 @@ def canonical(document: Any) -> bytes:
     return json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 
 
+def statement_text(document: Facts) -> str:
+    """A statement as it is written down."""
+    return json.dumps(document, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
+
+
 def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
@@ -1134,7 +1147,7 @@ class Check:
     def __init__(self, path: Path, head: str = "") -> None:
         self.wrong: list[str] = []
         self.found: list[str] = []
-        self.evidence = Evidence(path)
+        self.evidence = Evidence.at(path)
         names = self.evidence.names
         self.readings: dict[str, list[Reading]] = {}
         for step in (self.manifest, self.decisions, self.closing, self.lines, self.cells, self.statement):
@@ -1222,18 +1235,19 @@ class Check:
         }
         month = json.loads(self.files["inputs/month.json"])
         self.month, self.closed = month["month"], month["closed"]
-        if not self.closed:
-            self.found.append(f"{self.month} is open: nothing has been approved")
-            return
         name, bound = "decisions.jsonl", None
         for number, each in enumerate(self.chain, 1):
-            facts = each["facts"]
-            about = facts["months"] if each["kind"] == "restate" else [facts]
-            for one in about if each["kind"] in ("approve", "restate") else ():
+            about = each["facts"]["months"] if each["kind"] == "restate" else [each["facts"]]
+            for one in about if each["kind"] in ("approve", "restate", "reopen") else ():
                 if one["month"] == self.month:
-                    bound = number, each, one
+                    bound = None if each["kind"] == "reopen" else (number, each, one)
         if bound is None:
-            raise Wrong(name, 0, f"the month is closed, and nobody approved {self.month}")
+            if self.closed:
+                raise Wrong(name, 0, f"{self.month} is said to be closed, and nobody approved it")
+            self.found.append(f"{self.month} is open: nothing is approved")
+            return
+        if not self.closed:
+            self.differs("inputs/month.json", 0, f"{self.month} is said to be open, and was approved")
         number, each, facts = bound
         due = {
             "statement.json": ("statement", sha256(self.evidence.read("statement.json"))),
@@ -1305,8 +1319,7 @@ class Check:
 
     def compare(self, what: str, is_: str, readings: dict[str, list[Reading]]) -> None:
         """Work the statement out, and name the lines that differ."""
-        document = Statement(self.evidence, readings).document()
-        due = json.dumps(document, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
+        due = statement_text(Statement(self.evidence, readings).document())
         if due == is_:
             self.found.append(f"the statement follows from {what}, to the last byte")
             return
@@ -1314,8 +1327,10 @@ class Check:
         for number, (line, right) in enumerate(
             zip_longest(is_.split("\n"), due.split("\n"), fillvalue=""), 1
         ):
+            if line.startswith('  "'):
+                figure = ""
             if re.match(r'    "[^"]+": {$', line):
-                figure = line.strip()[:-3]
+                figure = line.strip()[1:-4]
             if line != right:
                 where = f" in {figure}" if figure else ""
                 self.differs(
