@@ -37,6 +37,7 @@ _PARTS: Mapping[str, _Part] = MappingProxyType(
         "month": _Part("collector.report.cli", "app", "collector"),
         "correct": _Part("collector.correct_cli", "app", "collector"),
         "audit": _Part("collector.evidence.cli", "app", "collector"),
+        "plan": _Part("collector.plan_cli", "app", "collector"),
         "count": _Part("collector.cli", "count", "collector"),
         "energy": _Part("collector.cli", "energy", "collector"),
         "factors": _Part("collector.cli", "factors", "collector"),

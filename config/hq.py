@@ -10,7 +10,7 @@ from pydantic import Field
 
 from config.broker import Broker
 from config.devices import twice
-from config.documents import validate
+from config.documents import Examined, examine
 from config.metrics import MetricsPort
 from config.profile import with_profile_paths
 from config.reading import read_yaml
@@ -139,7 +139,18 @@ def load_hq(path: Path) -> HqConfig:
     ConfigError
         If anything in it is wrong, with file, line and key.
     """
+    return examine_hq(path).accepted()
+
+
+def examine_hq(path: Path) -> Examined[HqConfig]:
+    """Return headquarters' configuration, or everything that is wrong with it; `path` as for `load_hq`.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read or is no YAML.
+    """
     file = path / "hq.yaml" if path.is_dir() else path
     data, lines = read_yaml(file)
     data = with_file_paths(with_profile_paths(data, file.parent), file.parent)
-    return validate(data, lines, HqConfig)
+    return examine(data, lines, HqConfig)

@@ -62,7 +62,7 @@ def _plan(old: Facts, new: Facts) -> Iterator[str]:
             yield from _entries(_words(key).removesuffix("s"), before or {}, after or {})
         elif before != after:
             yield _changed(_words(key), key, before, after)
-    yield from _named("site", old.get("sites", ()), new.get("sites", ()), _site, lambda site: "")
+    yield from _named("site", old.get("sites", ()), new.get("sites", ()), _site, _site_in_short)
 
 
 def _site(old: Facts, new: Facts) -> Iterator[str]:
@@ -167,6 +167,10 @@ def _since(record: Facts) -> str:
 
 def _in_facts(record: Facts) -> str:
     return ", ".join(f"{_words(key)} {_one(record[key])}" for key in sorted(record) if key != "from")
+
+
+def _site_in_short(site: Facts) -> str:
+    return f", meters {', '.join(str(each['id']) for each in site['meters'])}"
 
 
 def _in_short(meter: Facts) -> str:
