@@ -121,6 +121,20 @@ def boundary(counter: Counter, time_ms: int) -> Boundary:
     )
 
 
+def accumulated_in(counter: Counter, number: int, time_ms: int) -> int:
+    """Return what a segment, by its number, has accumulated at an instant between its ends [steps].
+
+    At an exchange two segments have a reading at one instant; this is the segment's own.
+    """
+    segment, times = counter.segments[number], counter.times_ms
+    left = bisect_right(times, time_ms, segment.first, segment.last + 1) - 1
+    lower = counter.accumulated[left]
+    if left == segment.last or times[left] == time_ms:
+        return lower
+    rise, wait_ms = counter.accumulated[left + 1] - lower, times[left + 1] - times[left]
+    return lower + rise * (time_ms - times[left]) // wait_ms
+
+
 def close_segment(counter: Counter, time_ms: int) -> int | None:
     """Return the segment of the boundary at an instant [ms since 1970 UTC] if it is close, else None.
 

@@ -14,7 +14,7 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import TypeAlias
 
-from core.metering.boundaries import boundary
+from core.metering.boundaries import accumulated_in
 from core.metering.counters import Counter
 from core.metering.gaps import Gap, gap_before
 from core.metering.installations import Installation
@@ -207,9 +207,7 @@ class Line:
     def _own_wh(self, piece: Piece, time_ms: int) -> int:
         source = piece.source
         if isinstance(source, Worth):
-            accumulated = boundary(self.counter, time_ms).accumulated
-            assert accumulated is not None  # a piece lies within a segment
-            return source.wh(accumulated)
+            return source.wh(accumulated_in(self.counter, source.segment, time_ms))
         whole, start_ms, end_ms = source.whole
         return whole * (time_ms - start_ms) // (end_ms - start_ms) if end_ms > start_ms else 0
 
