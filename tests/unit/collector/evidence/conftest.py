@@ -23,7 +23,7 @@ def closed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Mapping[str, bytes
     close(ledger, hq, FEBRUARY)
     done = export(ledger, hq, FEBRUARY, folder / "evidence.zip")
     ledger.close()
-    return MappingProxyType(files_of(done.path)), str(done.head)
+    return MappingProxyType(files_of(done.path)), done.head.hash[:32]
 
 
 @pytest.fixture

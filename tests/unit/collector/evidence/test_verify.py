@@ -172,7 +172,7 @@ def test_a_stranger_runs_the_one_file(tmp_path: Path, closed: tuple[Mapping[str,
     assert files["verify.py"] == VERIFIER.read_bytes()
     with zipfile.ZipFile(packed(tmp_path / "evidence.zip", files)) as archive:
         archive.extractall(tmp_path / "here")
-    done = run(tmp_path / "here", "--head", *head.split())
+    done = run(tmp_path / "here", "--head", head)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "the statement follows from all readings, to the last byte" in done.stdout
     assert done.stdout.endswith("all is as it should be\n")
