@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from collector.ledger import Ledger
-from collector.tabular import Line, read_lines
+from collector.ledger.activity import Brought
+from collector.people import Who
+from collector.tabular import Line, look_through, read_lines
 from config.factors import load_fuel_factors
 from config.hq import HqConfig, SiteRecord
 from core.carbon.activity import FuelLine, ProductionLine
@@ -50,8 +52,15 @@ class Imported:
     bad: tuple[DataError, ...]
 
 
-def import_activity(path: Path, ledger: Ledger, hq: HqConfig) -> Imported:
+def import_activity(path: Path, ledger: Ledger, hq: HqConfig, *, who: Who, now_ms: int) -> Imported:
     """Add a file's fuel lines to the ledger; doing it again adds nothing.
+
+    Parameters
+    ----------
+    who
+        Who brings it.
+    now_ms
+        Now [ms since 1970 UTC].
 
     Raises
     ------
@@ -60,17 +69,25 @@ def import_activity(path: Path, ledger: Ledger, hq: HqConfig) -> Imported:
     Unreachable, OutsideError
         The ledger failed.
     """
+    file = look_through(path)
     units = {factor.fuel: factor.unit for factor in load_fuel_factors()}
     sites = {site.id: site for site in hq.sites}
     good, bad = _read(path, FUEL_COLUMNS, lambda line: _fuel_line(line, sites, units))
     held = {_fuel_key(line): line for month in {line.month for line in good} for line in ledger.fuels(month)}
     good, bad = _settle(good, bad, held, _fuel_key)
-    added = ledger.add_fuel_lines(good)
+    added = ledger.add_fuel_lines(good, Brought(path.name, file.sha256, who, now_ms))
     return Imported(added, len(good) - added, tuple(bad))
 
 
-def import_production(path: Path, ledger: Ledger, hq: HqConfig) -> Imported:
+def import_production(path: Path, ledger: Ledger, hq: HqConfig, *, who: Who, now_ms: int) -> Imported:
     """Add a file's production lines to the ledger; doing it again adds nothing.
+
+    Parameters
+    ----------
+    who
+        Who brings it.
+    now_ms
+        Now [ms since 1970 UTC].
 
     Raises
     ------
@@ -79,12 +96,13 @@ def import_production(path: Path, ledger: Ledger, hq: HqConfig) -> Imported:
     Unreachable, OutsideError
         The ledger failed.
     """
+    file = look_through(path)
     sites = {site.id: site for site in hq.sites}
     good, bad = _read(path, PRODUCTION_COLUMNS, lambda line: _production_line(line, sites, hq.products))
     months = {line.month for line in good}
     held = {_production_key(line): line for month in months for line in ledger.production(month)}
     good, bad = _settle(good, bad, held, _production_key)
-    added = ledger.add_production(good)
+    added = ledger.add_production(good, Brought(path.name, file.sha256, who, now_ms))
     return Imported(added, len(good) - added, tuple(bad))
 
 

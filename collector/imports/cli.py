@@ -18,10 +18,8 @@ from collector.imports.activity import (
     import_production,
 )
 from collector.imports.readings import Wanted, import_readings
-from collector.ledger import Ledger
 from collector.people import who
 from collector.table import Form
-from config.hq import HqConfig
 from config.mapping import Clock, FileKind, load_mapping, mapping_of
 from core.errors import AnswerIsNo, UsageError
 from core.runtime.clock import WallClock
@@ -39,18 +37,20 @@ app = typer.Typer(
 def activity(
     file: Annotated[Path, typer.Argument(metavar="FILE", help=f"CSV: {','.join(FUEL_COLUMNS)}.")],
     folder: LedgerOption = DEFAULT_FOLDER,
+    by: ByOption = None,
 ) -> None:
     """Add fuel lines. Bad lines are named and left out; the same file again adds nothing."""
-    _import(import_activity, file, folder)
+    _import(import_activity, file, folder, by)
 
 
 @app.command()
 def production(
     file: Annotated[Path, typer.Argument(metavar="FILE", help=f"CSV: {','.join(PRODUCTION_COLUMNS)}.")],
     folder: LedgerOption = DEFAULT_FOLDER,
+    by: ByOption = None,
 ) -> None:
     """Add production lines. Bad lines are named and left out; the same file again adds nothing."""
-    _import(import_production, file, folder)
+    _import(import_production, file, folder, by)
 
 
 @app.command()
@@ -131,9 +131,10 @@ def _pair(text: str) -> tuple[str, str]:
     return point.strip(), column.strip()
 
 
-def _import(bring: Callable[[Path, Ledger, HqConfig], Imported], file: Path, folder: Path) -> None:
+def _import(bring: Callable[..., Imported], file: Path, folder: Path, by: str | None) -> None:
+    person = who(by)
     with opened(folder, create=True) as (ledger, hq):
-        done = bring(file, ledger, hq)
+        done = bring(file, ledger, hq, who=person, now_ms=WallClock().now_ms())
     for error in done.bad:
         typer.echo(error.render() + "\n", err=True)
     known = f", {done.known} there already" if done.known else ""

@@ -9,6 +9,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from collector.ledger import activity, cells, projection, pruning, quarantine
+from collector.ledger.activity import Brought
 from collector.ledger.counts import SiteCount, counts, counts_by_period
 from collector.ledger.database import Database
 from collector.ledger.files import FILE_NAME
@@ -161,15 +162,15 @@ class Ledger:
         with self.reading() as connection:
             return projection.position(connection, name)
 
-    def add_fuel_lines(self, lines: Iterable[FuelLine]) -> int:
+    def add_fuel_lines(self, lines: Iterable[FuelLine], brought: Brought) -> int:
         """Add fuel lines that are not there yet; return how many were added [1]."""
         with self.writing() as connection:
-            return activity.add_fuel_lines(connection, lines)
+            return activity.add_fuel_lines(connection, lines, brought)
 
-    def add_production(self, lines: Iterable[ProductionLine]) -> int:
+    def add_production(self, lines: Iterable[ProductionLine], brought: Brought) -> int:
         """Add production lines that are not there yet; return how many were added [1]."""
         with self.writing() as connection:
-            return activity.add_production(connection, lines)
+            return activity.add_production(connection, lines, brought)
 
     def fuels(self, month: str) -> tuple[FuelLine, ...]:
         """Return the fuel lines of a month ``YYYY-MM``."""

@@ -9,6 +9,8 @@ from pathlib import Path
 from collector.inbox import Message
 from collector.intake import Intake
 from collector.ledger import Ledger
+from collector.ledger.activity import Brought
+from collector.people import Who
 from core.delivery import topics
 from core.delivery.frames import Frame, Lane
 from core.delivery.messages import Data, Head, LaneHead, Table, encode
@@ -21,6 +23,9 @@ METER = "AOB-RCV-01"
 POINT, POWER = f"{METER}.active_energy_import", f"{METER}.active_power"
 T0 = 1_706_713_200_000  # 2024-02-01 00:00 JST
 MINUTE_MS = 60_000
+
+SATO = Who("sato", "sato@hq")
+BROUGHT = Brought("lines.csv", "0" * 64, SATO, T0)
 
 HQ = """\
 company: {ja: 青葉製錬, en: Aoba Metals}

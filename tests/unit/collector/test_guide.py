@@ -11,6 +11,7 @@ from collector.imports import import_activity
 from collector.ledger import Ledger
 from collector.stores.base import MIN_RETENTION_DAYS
 from config.hq import load_hq
+from tests.unit.collector.material import SATO, T0
 
 GUIDE = (Path(__file__).parents[3] / "docs" / "guide-hq.md").read_text(encoding="utf-8")
 FUEL, _ = re.findall(r"```csv\n(.*?)```", GUIDE, re.DOTALL)
@@ -27,7 +28,7 @@ def folder(tmp_path: Path) -> Path:
 def test_its_mistake_is_told_as_shown(folder: Path) -> None:
     (folder / "fuel.csv").write_text(FUEL.replace("kL", "t"), encoding="utf-8")
     ledger = Ledger.open(folder, create=True)
-    (error,) = import_activity(folder / "fuel.csv", ledger, load_hq(folder)).bad
+    (error,) = import_activity(folder / "fuel.csv", ledger, load_hq(folder), who=SATO, now_ms=T0).bad
     ledger.close()
     assert "\n".join(f"    {line}" for line in error.render().splitlines()) in GUIDE
 

@@ -9,16 +9,25 @@ from pathlib import Path
 
 import pytest
 
-from collector.imports import import_activity, import_production
+from collector import imports
+from collector.imports.activity import Imported
 from collector.ledger import Ledger
 from config.hq import HqConfig, load_hq
 from core.errors import DataError
 from core.metering.quantities import Unit
-from tests.unit.collector.material import folder_with
+from tests.unit.collector.material import SATO, T0, folder_with
 
 FUEL = "date,site,process,fuel,quantity,unit,document"
 PRODUCTION = "month,site,product,quantity,unit,document"
 GOOD = "2024-02-01,aoba,kiln,heavy_oil_a,18.25,kL,D-1"
+
+
+def import_activity(path: Path, ledger: Ledger, hq: HqConfig) -> Imported:
+    return imports.import_activity(path, ledger, hq, who=SATO, now_ms=T0)
+
+
+def import_production(path: Path, ledger: Ledger, hq: HqConfig) -> Imported:
+    return imports.import_production(path, ledger, hq, who=SATO, now_ms=T0)
 
 
 @pytest.fixture

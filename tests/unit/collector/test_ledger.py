@@ -24,6 +24,7 @@ from core.metering.readings import Reading
 from core.timeline import HALF_HOUR_MS, Interval
 from tests.unit.collector.conftest import NewPlace
 from tests.unit.collector.material import (
+    BROUGHT,
     POINT,
     T0,
     TABLE,
@@ -186,6 +187,6 @@ def test_activity_comes_back_by_month(ledger: Ledger) -> None:
         )
 
     lines = [line(29, 2), line(1, 2), line(31, 1), line(1, 3)]
-    assert ledger.add_fuel_lines(lines) == 4
-    assert ledger.add_fuel_lines(lines) == 0
+    assert ledger.add_fuel_lines(lines, BROUGHT) == 4
+    assert ledger.add_fuel_lines(lines, BROUGHT) == 0
     assert ledger.fuels("2024-02") == (line(1, 2), line(29, 2))

@@ -6,8 +6,15 @@ Revises: 0002
 
 from __future__ import annotations
 
+import time
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
+
+from collector.ledger.binding import bound
+from collector.people import who
+from core.chain import BEGINNING, canonical, link
 
 revision = "0003"
 down_revision = "0002"
@@ -102,3 +109,33 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("point", "day_ms"),
         sqlite_with_rowid=False,
     )
+    _bind_lines()
+
+
+def _bind_lines() -> None:
+    """Let decisions bind the fuel and production lines of earlier releases, as they are now."""
+    connection = op.get_bind()
+    upgrader = who(None)
+    number, prev = 0, BEGINNING
+    for what in ("fuel", "production"):
+        found = connection.execute(sa.text(f"SELECT * FROM {what}_lines ORDER BY id"))
+        rows = [dict(row._mapping) for row in found]
+        if not rows:
+            continue
+        number += 1
+        decision: dict[str, Any] = {
+            "number": number,
+            "time_ms": time.time_ns() // 1_000_000,
+            "person": upgrader.person,
+            "account": upgrader.account,
+            "kind": "import",
+            "reason": "brought in by an earlier release, without a record of who and from which file",
+            "body": canonical({"what": what, "file": "", "sha256": "", "lines": bound(rows)}),
+            "prev": prev,
+        }
+        prev = link(**decision)
+        columns = ", ".join((*decision, "hash"))
+        places = ", ".join(f":{name}" for name in (*decision, "hash"))
+        connection.execute(
+            sa.text(f"INSERT INTO decisions ({columns}) VALUES ({places})"), decision | {"hash": prev}
+        )

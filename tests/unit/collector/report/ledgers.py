@@ -19,6 +19,7 @@ from core.metering.cells import cells_of
 from core.metering.quantities import Unit
 from core.metering.readings import Quality, Reading
 from core.timeline import half_hours, month
+from tests.unit.collector.material import BROUGHT
 
 
 def folder(path: Path) -> Path:
@@ -59,8 +60,13 @@ def fill(path: Path, *months: str) -> None:
         for process in ("kiln", "boiler"):
             add_coal(ledger, process, date.fromisoformat(f"{text}-03"))
         ledger.add_production(
-            ProductionLine(f"{made}-{text}", text, "aoba", made, Fraction(3000), Unit.T, "SYN-P", "p.csv:2")
-            for made in ("ferronickel", "copper")
+            (
+                ProductionLine(
+                    f"{made}-{text}", text, "aoba", made, Fraction(3000), Unit.T, "SYN-P", "p.csv:2"
+                )
+                for made in ("ferronickel", "copper")
+            ),
+            BROUGHT,
         )
     ledger.close()
 
@@ -78,7 +84,7 @@ def add_coal(ledger: Ledger, process: str, day: date) -> None:
         document=f"SYN-{process}",
         source="fuel.csv:2",
     )
-    ledger.add_fuel_lines([line])
+    ledger.add_fuel_lines([line], BROUGHT)
 
 
 def add(ledger: Ledger, readings: Iterable[Reading]) -> None:
