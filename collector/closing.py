@@ -7,7 +7,7 @@ so a status, a plan or a correction cannot change under a closing; readings that
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -21,7 +21,7 @@ from collector.people import Who
 from collector.report.sheet import Sheet
 from collector.snapshot import snapshot
 from collector.view import View
-from config.hq import HqConfig
+from config.hq import HqConfig, RoleName
 from core.carbon.closing import MonthStatus, Step, allow
 from core.carbon.differences import co2_t, purchased_kwh
 from core.carbon.figures import optional_text
@@ -67,6 +67,7 @@ def submit(ledger: Ledger, hq: HqConfig, month: str, *, who: Who, reason: str = 
     """
 
     def prepare(connection: Connection) -> Callable[[Connection], Decision]:
+        permit(hq, who, Step.SUBMIT)
         allow(status(connection, month), Step.SUBMIT, who.person)
         drawn = draft(connection, hq, month)
         refuse_incomplete(connection, hq, drawn, Step.SUBMIT, time_ms)
@@ -101,6 +102,7 @@ def approve(
 
     def prepare(connection: Connection) -> Callable[[Connection], Decision]:
         before = status(connection, month)
+        permit(hq, who, Step.APPROVE)
         allow(before, Step.APPROVE, who.person)
         drawn = draft(connection, hq, month)
         refuse_incomplete(connection, hq, drawn, Step.APPROVE, time_ms)
@@ -120,7 +122,7 @@ def approve(
     return decided(ledger, prepare)
 
 
-def reopen(ledger: Ledger, month: str, *, who: Who, reason: str, time_ms: int) -> Decision:
+def reopen(ledger: Ledger, hq: HqConfig, month: str, *, who: Who, reason: str, time_ms: int) -> Decision:
     """Open a submitted or closed month again; what was closed stays on record.
 
     Raises
@@ -138,6 +140,7 @@ def reopen(ledger: Ledger, month: str, *, who: Who, reason: str, time_ms: int) -
 
     def prepare(connection: Connection) -> Callable[[Connection], Decision]:
         before = status(connection, month)
+        permit(hq, who, Step.REOPEN)
         allow(before, Step.REOPEN, who.person)
         body: dict[str, Json] = {"month": month, "revision": before.revision}
         return lambda writing: decisions.decide(
@@ -175,8 +178,9 @@ def draft(connection: Connection, hq: HqConfig, month: str, *, thawed: Collectio
     ConfigError, DataError
         Records, cells or activity contradict each other.
     """
-    inputs = inputs_at(View(connection, hq, thawed=thawed), month, closed=True)
-    return Draft(month, Sheet.parse(to_json(build(inputs))), _rows(inputs))
+    view = View(connection, hq, thawed=thawed)
+    inputs = inputs_at(view, month, closed=True)
+    return Draft(month, Sheet.parse(to_json(build(inputs))), tuple(sorted(_rows(view, inputs))))
 
 
 def keep(connection: Connection, hq: HqConfig, drawn: Draft, *, thawed: Collection[str] = ()) -> Kept:
@@ -216,6 +220,25 @@ def amounts(sheet: Sheet) -> dict[str, Json]:
         "co2_t": optional_text(co2_t(sheet.document)),
         "kwh": optional_text(purchased_kwh(sheet.document)),
     }
+
+
+def permit(hq: HqConfig, who: Who, step: Step) -> None:
+    """Check that a person has the role for a step; where nobody has any, everybody may do all.
+
+    Raises
+    ------
+    AnswerIsNo
+        The person has not.
+    """
+    role: RoleName = "reporter" if step is Step.SUBMIT else "approver"
+    if not hq.may(who.person, role):
+        may = ", ".join(sorted(person for person in hq.roles if hq.may(person, role)))
+        raise AnswerIsNo(
+            f"{who.person} is no {role}, so they cannot {step} a month",
+            where="hq.yaml: roles",
+            evidence=f"{role}: {may or 'nobody'}",
+            next="let one of them do it: --by NAME",
+        )
 
 
 def decided(ledger: Ledger, prepare: Callable[[Connection], Callable[[Connection], Decision]]) -> Decision:
@@ -272,17 +295,19 @@ def _as_submitted(before: MonthStatus, drawn: Draft) -> None:
     )
 
 
-def _rows(inputs: StatementInputs) -> tuple[FrozenRow, ...]:
-    """Return the registers at the two ends of a month, of each meter that has an energy."""
-    found = []
-    for site in inputs.sites:
-        for point, energy in site.energies.items():
+def _rows(view: View, inputs: StatementInputs) -> Iterator[FrozenRow]:
+    """Yield the registers at the two ends of a month, of each meter that has an energy."""
+    for site, known in zip(view.hq.sites, inputs.sites, strict=True):
+        ends = (inputs.interval.start_ms, inputs.interval.end_ms)
+        for meter in site.meters:
+            energy = known.energies.get(meter.point)
+            if energy is None or energy.interval != inputs.interval:  # it had its place for a part only
+                (energy,) = view.series(site, meter, ends)
             if energy.wh is None:
                 continue
             for mark in (energy.start, energy.end):
                 if (text := frozen_text(mark)) is not None:
-                    found.append(FrozenRow(point, mark.time_ms, text))
-    return tuple(sorted(found))
+                    yield FrozenRow(meter.point, mark.time_ms, text)
 
 
 def _digest(content: bytes) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from collector import records
+from collector import plans, records
 from collector.corrections import Corrections
-from collector.ledger import Ledger, activity, cells
+from collector.ledger import Ledger, activity, cells, closings, values
 from collector.view import View
 from config.factors import load_electricity_series, load_fuel_factors
 from config.hq import HqConfig, SiteRecord
@@ -17,7 +18,7 @@ from core.carbon.inputs import Meter, SiteInputs, StatementInputs
 from core.carbon.statement import Statement, build
 from core.carbon.targets import MonthTarget
 from core.metering.energy import IntervalEnergy
-from core.timeline import month, month_of
+from core.timeline import Interval, month, month_of, months
 
 
 def energies(ledger: Ledger, hq: HqConfig, month_text: str) -> dict[str, IntervalEnergy]:
@@ -135,23 +136,11 @@ def inputs_at(view: View, month_text: str, *, closed: bool = False) -> Statement
         Records, cells or activity contradict each other.
     """
     connection, hq = view.connection, view.hq
-    sites = tuple(
-        SiteInputs(
-            id=site.id,
-            name=records.label(site.name),
-            tz=site.time_zone,
-            network=view.network(site).during(month(month_text, site.time_zone)),
-            meters=tuple(Meter(each.id, records.label(each.name), each.process) for each in site.named),
-            energies=view.energies(site, month(month_text, site.time_zone)),
-            allocation=records.allocation(site),
-        )
-        for site in hq.sites
-    )
     return StatementInputs(
         month=month_text,
         company=records.label(hq.company),
         synthetic=hq.synthetic,
-        sites=sites,
+        sites=tuple(_site_inputs(view, site, month(month_text, site.time_zone)) for site in hq.sites),
         products={name: records.label(names) for name, names in hq.products.items()},
         fuels=activity.fuels_of(connection, month_text),
         production=activity.production_of(connection, month_text),
@@ -159,25 +148,59 @@ def inputs_at(view: View, month_text: str, *, closed: bool = False) -> Statement
         electricity=load_electricity_series(hq.electricity_factor),
         targets=tuple(MonthTarget(each, value) for each, value in hq.targets.items()),
         closed=closed,
+        plan=plans.cited(connection, hq),
+    )
+
+
+def _site_inputs(view: View, site: SiteRecord, interval: Interval) -> SiteInputs:
+    network = view.network(site).during(interval)
+    return SiteInputs(
+        id=site.id,
+        name=records.label(site.name),
+        tz=site.time_zone,
+        network=network,
+        meters=tuple(Meter(each.id, records.label(each.name), each.process) for each in site.named),
+        energies=view.energies(site, interval),
+        allocation=records.allocation(site, network),
     )
 
 
 def months_with_data(ledger: Ledger, hq: HqConfig) -> tuple[str, ...]:
     """Return the months ``YYYY-MM`` that the ledger knows something of, oldest first.
 
-    A month counts when it has activity, or when a meter on record has readings in two of its half-hours: a
-    reading just past its beginning only bounds the month before.
+    A month counts when it was closed, when it has activity or energy from elsewhere than registers, or when a
+    meter on record has readings on both sides of it or in two of its half-hours: a reading just past its
+    beginning only bounds the month before.
     """
     with ledger.reading() as connection:
         found = activity.months(connection)
+        found |= {month for month, status in closings.statuses(connection).items() if status.revisions}
         for site in hq.sites:
             for meter in site.meters:
                 span = cells.span(connection, meter.point)
-                at_ms = span.start_ms if span else 0
-                while span and at_ms < span.end_ms:
-                    text = month_of(at_ms, site.time_zone)
-                    whole = month(text, site.time_zone)
-                    if text not in found and cells.has_two(connection, meter.point, whole):
-                        found.add(text)
-                    at_ms = whole.end_ms
+                found |= _read_in(connection, meter.point, span, site.time_zone, found)
+                found |= {
+                    text
+                    for text in _touched(values.span(connection, meter.point), site.time_zone) - found
+                    if values.any_in(connection, meter.point, month(text, site.time_zone))
+                }
     return tuple(sorted(found))
+
+
+def _read_in(
+    connection: Connection, point: str, span: Interval | None, zone: ZoneInfo, found: Collection[str]
+) -> set[str]:
+    """Return the months that a point's readings tell of: all between its first and its last one too."""
+    known = _touched(span, zone)
+    return {
+        text
+        for text in known
+        if text in found
+        or min(known) < text < max(known)
+        or cells.has_two(connection, point, month(text, zone))
+    }
+
+
+def _touched(span: Interval | None, zone: ZoneInfo) -> set[str]:
+    """Return the months that an interval reaches into; none without one."""
+    return set() if span is None else {month_of(start_ms, zone) for start_ms in months(span, zone)[:-1]}

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection
 
+from collector import plans
 from collector.report.sheet import Sheet
 from config.hq import HqConfig
 from core.timeline import format_local, month
@@ -25,7 +26,7 @@ def obstacles(connection: Connection, hq: HqConfig, sheet: Sheet, time_ms: int) 
     time_ms
         Now [ms since 1970 UTC].
     """
-    return (*_time(hq, sheet, time_ms), *_missing(sheet))
+    return (*_time(hq, sheet, time_ms), *_plan(connection, hq), *_missing(sheet))
 
 
 def _time(hq: HqConfig, sheet: Sheet, time_ms: int) -> Iterator[str]:
@@ -34,6 +35,11 @@ def _time(hq: HqConfig, sheet: Sheet, time_ms: int) -> Iterator[str]:
         if time_ms < interval.end_ms:
             yield f"the month lasts until {format_local(interval.end_ms, site.time_zone)}"
             return
+
+
+def _plan(connection: Connection, hq: HqConfig) -> Iterator[str]:
+    if plans.cited(connection, hq).version is None:
+        yield "hq.yaml is not the adopted plan (seiren plan diff, then seiren plan adopt)"
 
 
 def _missing(sheet: Sheet) -> Iterator[str]:

@@ -13,7 +13,7 @@ from fractions import Fraction
 from sqlalchemy import Connection
 
 from collector.causes import Cause, Version, causes
-from collector.closing import Draft, amounts, bound, decided, draft, keep, refuse_incomplete
+from collector.closing import Draft, amounts, bound, decided, draft, keep, permit, refuse_incomplete
 from collector.ledger import Ledger, closings, decisions
 from collector.ledger.closings import Kept
 from collector.people import Who
@@ -134,6 +134,7 @@ def restate(ledger: Ledger, hq: HqConfig, month: str, *, who: Who, reason: str, 
         )
 
     def prepare(connection: Connection) -> Callable[[Connection], Decision]:
+        permit(hq, who, Step.RESTATE)
         statuses = closings.statuses(connection)
         if month not in statuses or statuses[month].closing is None:
             raise AnswerIsNo(

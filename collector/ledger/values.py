@@ -61,10 +61,21 @@ def add(connection: Connection, rows: Iterable[Run], decision: Decision) -> int:
     return len(added)
 
 
+def any_in(connection: Connection, point: str, interval: Interval) -> bool:
+    """Tell whether an energy of a point reaches into an interval."""
+    within = {"of_point": point, "before_ms": interval.end_ms, "after_ms": interval.start_ms}
+    return connection.execute(_WITHIN.limit(1), within).first() is not None
+
+
 def runs(connection: Connection, point: str, interval: Interval) -> tuple[Run, ...]:
     """Return the runs of a point that reach into an interval, in time order."""
     within = {"of_point": point, "before_ms": interval.end_ms, "after_ms": interval.start_ms}
     return tuple(run_of(row) for row in connection.execute(_WITHIN, within))
+
+
+def names(connection: Connection, point: str) -> tuple[str, ...]:
+    """Return the ids of the runs of a point, sorted: other ids, other energies."""
+    return tuple(connection.scalars(select(table.c.id).where(table.c.point == point).order_by(table.c.id)))
 
 
 def of(connection: Connection, point: str, interval: Interval) -> tuple[IntervalValue, ...]:

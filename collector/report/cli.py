@@ -1,42 +1,34 @@
-"""``seiren month``: a month's or a year's CO2 in a terminal."""
+"""``seiren month``: a month's or a year's CO2 in a terminal, and how a month is closed."""
 
 from __future__ import annotations
 
 import re
 from contextlib import closing
-from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from collector.folders import DEFAULT_FOLDER
 from collector.report.export import to_csv
 from collector.report.ledger_months import LedgerMonths
 from collector.report.month import month_report
 from collector.report.sheet import Sheet
+from collector.report.steps_cli import folder_and_month, is_month, steps
 from collector.report.why import why as explain
-from collector.report.year import year_report
+from collector.report.year import YearMonth, year_co2_t, year_kwh, year_report, year_rows
+from collector.table import Form, as_csv, as_json
+from core.carbon.figures import optional_text
 from core.errors import UsageError
 from core.timeline import months_of_fiscal_year
 
-DEFAULT_FOLDER = Path("demo-out")
-_MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 _YEAR = re.compile(r"(FY)?([0-9]{4})")
 
-app = typer.Typer(no_args_is_help=True, help="A month's CO2, and why it is what it is.")
-
-
-class Format(StrEnum):
-    """How figures are written."""
-
-    TABLE = "table"
-    JSON = "json"
-    CSV = "csv"
+app = typer.Typer(no_args_is_help=True, help="A month's CO2, why it is what it is, and its closing.")
 
 
 @app.callback()
 def month() -> None:
-    """A month's CO2, and why it is what it is."""
+    """A month's CO2, why it is what it is, and its closing."""
 
 
 @app.command()
@@ -50,19 +42,16 @@ def show(
         ),
     ],
     format: Annotated[
-        Format, typer.Option(help="table, json (the statement's own bytes) or csv.")
-    ] = Format.TABLE,
+        Form, typer.Option(help="table, json (of a month the statement's own bytes) or csv.")
+    ] = Form.TABLE,
     why: Annotated[
         str | None, typer.Option(metavar="FIGURE", help="Explain one figure down to registers and slips.")
     ] = None,
 ) -> None:
     """Show a month: on target or not, what it is made of, how sure; or a year's months and their sum."""
-    if len(where) > 2:
-        raise UsageError("One folder and one month are wanted.", evidence=" ".join(where))
-    folder = Path(where[0]) if len(where) == 2 else DEFAULT_FOLDER
-    period = where[-1]
+    folder, period = folder_and_month(where)
     with closing(LedgerMonths(folder)) as ledger:
-        if _MONTH.fullmatch(period):
+        if is_month(period):
             typer.echo(_month(ledger, period, format, why), nl=False)
         elif year := _YEAR.fullmatch(period):
             typer.echo(_year(ledger, period, _months(year), format, why), nl=False)
@@ -73,13 +62,19 @@ def show(
             )
 
 
-def _month(ledger: LedgerMonths, month: str, format: Format, why: str | None) -> str:
+for _step in steps:
+    app.command()(_step)
+
+
+def _month(ledger: LedgerMonths, month: str, format: Form, why: str | None) -> str:
     sheet = _known(ledger, (month,))[month]
     if why is not None:
         return explain(sheet, why)
-    if format is Format.JSON:
+    if format is Form.JSON:
         return sheet.content.decode()
-    return to_csv(sheet) if format is Format.CSV else month_report(sheet, ledger.counts())
+    if format is Form.CSV:
+        return to_csv(sheet)
+    return month_report(sheet, ledger.counts(), ledger.standing(month))
 
 
 def _months(year: re.Match[str]) -> tuple[str, ...]:
@@ -88,13 +83,21 @@ def _months(year: re.Match[str]) -> tuple[str, ...]:
     return tuple(f"{year[2]}-{number:02d}" for number in range(1, 13))
 
 
-def _year(ledger: LedgerMonths, title: str, months: tuple[str, ...], format: Format, why: str | None) -> str:
-    if why is not None or format is not Format.TABLE:
+def _year(ledger: LedgerMonths, title: str, months: tuple[str, ...], format: Form, why: str | None) -> str:
+    if why is not None:
         raise UsageError(
-            f"A year is shown as a table only: {title}.",
-            next=f"seiren month show {ledger.folder} {months[0]} --format {format}",
+            f"A figure is explained in its month, not in {title}.",
+            next=f"seiren month show {ledger.folder} {months[0]} --why {why}",
         )
-    return year_report(title, months, _known(ledger, months))
+    known = _known(ledger, months)
+    statuses = ledger.statuses(months)
+    rows = [YearMonth(statuses[each], known.get(each)) for each in months]
+    if format is Form.TABLE:
+        return year_report(title, rows)
+    if format is Form.CSV:
+        return as_csv(year_rows(rows)) + "\n"
+    total = {"kwh": optional_text(year_kwh(rows)), "co2_t": optional_text(year_co2_t(rows))}
+    return as_json({"year": title, "months": year_rows(rows), "sum": total}) + "\n"
 
 
 def _known(ledger: LedgerMonths, months: tuple[str, ...]) -> dict[str, Sheet]:

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
-from collector.figures import energy_series, months_with_data, statement_for
-from collector.ledger import open_ledger
+from collector.closing import status
+from collector.figures import energy_series, months_with_data, statement_at
+from collector.ledger import closings, decisions, open_ledger
+from collector.ledger.record_tables import decisions as decided
 from collector.ledger.tables import frames, fuel_lines, production_lines
+from collector.proposals import proposals
 from collector.records import find_meters
 from collector.report.sheet import Sheet
+from collector.report.standing import Standing
 from config.hq import HqConfig, load_hq
+from core.carbon.closing import MonthStatus
 from core.carbon.statement import to_json
+from core.chain import Head
 from core.delivery.count import Count
 from core.timeline import days, month
 
@@ -45,6 +53,7 @@ class LedgerMonths:
         self._state: _State = ()
         self._months: tuple[str, ...] | None = None
         self._sheets: dict[str, Sheet] = {}
+        self._standings: dict[str, Standing] = {}
         self._days: dict[tuple[str, str], tuple[Fraction | None, ...]] = {}
 
     @property
@@ -61,7 +70,7 @@ class LedgerMonths:
             return self._months
 
     def sheet(self, month_text: str) -> Sheet:
-        """Return a month's statement.
+        """Return a month's statement: of a closed month the bytes that were approved.
 
         Raises
         ------
@@ -75,9 +84,46 @@ class LedgerMonths:
         with self._lock:
             hq = self._refresh()
             if month_text not in self._sheets:
-                content = to_json(statement_for(self._ledger, hq, month_text))
+                with self._ledger.reading() as connection:
+                    content = _statement(connection, hq, month_text)
                 self._sheets[month_text] = Sheet.parse(content)
             return self._sheets[month_text]
+
+    def standing(self, month_text: str) -> Standing:
+        """Return how far a month is, and what is proposed for it.
+
+        Raises
+        ------
+        UsageError
+            If the text is not a month.
+        ConfigError, DataError
+            If records, cells or activity contradict each other.
+        Unreachable, OutsideError
+            If the ledger failed.
+        """
+        with self._lock:
+            hq = self._refresh()
+            if month_text not in self._standings:
+                with self._ledger.reading() as connection:
+                    self._standings[month_text] = _standing(connection, hq, month_text)
+            return self._standings[month_text]
+
+    def statuses(self, months: Sequence[str]) -> dict[str, MonthStatus]:
+        """Return how far some months are."""
+        with self._ledger.reading() as connection:
+            found = closings.statuses(connection)
+        return {month: found.get(month, MonthStatus(month)) for month in months}
+
+    def head(self) -> Head:
+        """Return the newest decision."""
+        with self._ledger.reading() as connection:
+            return decisions.head(connection)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """In which times are written, that of the sites."""
+        with self._lock:
+            return self._refresh().sites[0].time_zone
 
     def days(self, month_text: str, meter_id: str) -> tuple[Fraction | None, ...]:
         """Return a meter's energy of each day of a month [kWh], None where it is missing.
@@ -112,17 +158,40 @@ class LedgerMonths:
             self._hq = load_hq(self._folder)
             self._months = None
             self._sheets.clear()
+            self._standings.clear()
             self._days.clear()
             self._state = state
         return self._hq
 
     def _newest(self) -> _State:
-        """Return what differs whenever a figure may: frames and activity are only ever added."""
+        """Return what differs whenever a figure may: frames, activity and decisions are only ever added."""
         numbers = (
             select(func.coalesce(func.max(frames.c.number), 0)),
+            select(func.coalesce(func.max(decided.c.number), 0)),
             select(func.count()).select_from(fuel_lines),
             select(func.count()).select_from(production_lines),
         )
         configured_ns = (self._folder / "hq.yaml").stat().st_mtime_ns
         with self._ledger.reading() as connection:
             return (configured_ns, *(connection.execute(each).scalar_one() for each in numbers))
+
+
+def _statement(connection: Connection, hq: HqConfig, month_text: str) -> bytes:
+    closing = status(connection, month_text).closing
+    if closing is not None:
+        return closings.statement(connection, closing)
+    return to_json(statement_at(connection, hq, month_text))
+
+
+def _standing(connection: Connection, hq: HqConfig, month_text: str) -> Standing:
+    found = status(connection, month_text)
+    before = None
+    if found.restated:
+        before = Sheet.parse(closings.statement(connection, found.revisions[-2]))
+    return Standing(
+        status=found,
+        head=decisions.head(connection),
+        zone=hq.sites[0].time_zone,
+        before=before,
+        proposals=() if found.closing is None else proposals(connection, hq, (month_text,)),
+    )

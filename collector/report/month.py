@@ -9,17 +9,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
 
 from collector.report.hand import by_hand
-from collector.report.numbers import grouped, shown
+from collector.report.numbers import WIDTH, grouped, shown
 from collector.report.sheet import Figure, Judgement, Sheet, judge
+from collector.report.splits import split_lines
+from collector.report.standing import Standing, standing_lines
 from core.carbon.rounding import printed
 from core.delivery.count import Count
 
-WIDTH = 80
 _LEFT = 36
 _RIGHT_AT = 40
 
 
-def month_report(sheet: Sheet, counts: Sequence[Count] = ()) -> str:
+def month_report(sheet: Sheet, counts: Sequence[Count] = (), standing: Standing | None = None) -> str:
     """Write a month's statement for a terminal.
 
     Parameters
@@ -28,6 +29,8 @@ def month_report(sheet: Sheet, counts: Sequence[Count] = ()) -> str:
         The month's statement.
     counts
         The count of readings per agent, lane and epoch; the report adds them up.
+    standing
+        How far the month is: closed by whom, restated, proposed.
 
     Returns
     -------
@@ -40,7 +43,11 @@ def month_report(sheet: Sheet, counts: Sequence[Count] = ()) -> str:
         f"{ours:<{_RIGHT_AT}}{theirs}" if theirs else ours
         for ours, theirs in zip_longest(left, right, fillvalue="")
     ]
-    lines = (*_heading(sheet), "", *table, "", *_intensities(sheet), *_sureness(sheet), *_count(counts))
+    restated = standing is not None and standing.status.restated
+    lines = (
+        *(*_heading(sheet, restated), "", *table, "", *_intensities(sheet), *_sureness(sheet)),
+        *(*split_lines(sheet), *_count(counts), *standing_lines(sheet, standing)),
+    )
     return "".join(f"{ascii_text(line.rstrip())}\n" for line in lines)
 
 
@@ -55,19 +62,21 @@ def ascii_text(text: str) -> str:
     return folded.encode("ascii", "replace").decode("ascii")
 
 
-def marks(sheet: Sheet) -> str:
-    """Return what a reader must know before any figure: synthetic, provisional or final."""
+def marks(sheet: Sheet, restated: bool = False) -> str:
+    """Return what a reader must know before any figure: synthetic, restated, provisional or final."""
     synthetic = sheet.document.get("synthetic")
     status = "PROVISIONAL" if sheet.provisional else "FINAL"
-    return f"SYNTHETIC DATA, {synthetic}, {status}" if synthetic else status
+    told = [f"SYNTHETIC DATA, {synthetic}"] if synthetic else []
+    return ", ".join([*told, *(["RESTATED"] if restated else []), status])
 
 
-def title_lines(title: str, sheet: Sheet) -> Iterator[str]:
+def title_lines(title: str, sheet: Sheet, restated: bool = False) -> Iterator[str]:
     """Yield a title with the `marks` at its end, or on a line of their own where both do not fit."""
-    if len(title) + 1 + len(marks(sheet)) <= WIDTH:
-        yield apart(title, marks(sheet))
+    told = marks(sheet, restated)
+    if len(title) + 1 + len(told) <= WIDTH:
+        yield apart(title, told)
     else:
-        yield from (title[:WIDTH], *textwrap.wrap(marks(sheet), WIDTH))
+        yield from (title[:WIDTH], *textwrap.wrap(told, WIDTH))
 
 
 def apart(left: str, right: str, width: int = WIDTH) -> str:
@@ -100,8 +109,8 @@ def scope_name(sheet: Sheet) -> str:
     return f"{ascii_text(sheet.document['company']['en'])}, {len(sites)} sites"
 
 
-def _heading(sheet: Sheet) -> Iterator[str]:
-    yield from title_lines(f"{scope_name(sheet)}, {month_name(sheet.month)}", sheet)
+def _heading(sheet: Sheet, restated: bool) -> Iterator[str]:
+    yield from title_lines(f"{scope_name(sheet)}, {month_name(sheet.month)}", sheet, restated)
     yield from textwrap.wrap(headline(sheet), WIDTH, subsequent_indent="  ")
 
 

@@ -6,6 +6,9 @@ from fractions import Fraction
 
 from core.carbon.rounding import Rounding, printed
 
+WIDTH = 80
+"""Of a terminal [characters]."""
+
 
 def grouped(text: str) -> str:
     """Put thousands separators into plain decimal text.

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import Any
 
-from collector.report.month import WIDTH, apart, month_name, title_lines
-from collector.report.numbers import grouped, shown, written_out
+from collector.report.month import apart, month_name, title_lines
+from collector.report.numbers import WIDTH, grouped, shown, written_out
 from collector.report.sheet import Figure, Sheet
+from collector.report.splits import split_text
 
 _STEP = "  "
 
@@ -82,6 +83,8 @@ def _energy(facts: Mapping[str, Any]) -> Iterator[str]:
         for side in ("before", "after"):
             if (reading := boundary[side]) is not None:
                 yield f"         {side} {reading['time']}  {grouped(str(reading['count']))}"
+    for split in facts.get("splits", ()):
+        yield f"split    {split_text(split)}"
     unproven = facts["unproven_wh"]
     if unproven is not None:
         yield f"unproven at most {shown(Fraction(unproven, 1000), 3)} kWh"

@@ -12,7 +12,7 @@ from typing import Any
 
 from core.errors import DataError
 from core.metering.boundaries import Boundary, Method, RegisterReading
-from core.metering.readings import Count
+from core.metering.readings import Count, Quality
 
 
 def frozen_text(mark: Boundary) -> str | None:
@@ -77,12 +77,13 @@ def frozen_boundary(time_ms: int, text: str) -> Boundary:
 def _side(side: RegisterReading | None) -> list[int | str] | None:
     if side is None:
         return None
-    return [side.time_ms, str(side.count) if isinstance(side.count, int) else f"{side.count:f}"]
+    text = str(side.count) if isinstance(side.count, int) else f"{side.count:f}"
+    return [side.time_ms, text, *([int(side.quality)] if side.quality else [])]
 
 
 def _reading(side: list[Any] | None) -> RegisterReading | None:
     if side is None:
         return None
-    time_ms, text = side
+    time_ms, text, *quality = side
     count: Count = Decimal(text) if "." in text else int(text)
-    return RegisterReading(time_ms, count)
+    return RegisterReading(time_ms, count, Quality(*quality) if quality else Quality.GOOD)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from collector.closing import approve, submit
 from collector.ledger import Ledger, cells
 from collector.people import Who
+from collector.plans import adopt
 from config.hq import HqConfig
+from core.errors import AnswerIsNo
 from core.metering.cells import cells_of
 from core.metering.readings import Quality, Reading
 from core.timeline import Interval, month
@@ -61,7 +64,9 @@ def filled(ledger: Ledger, *months: str, gap: Interval | None = None) -> Ledger:
 
 
 def close(ledger: Ledger, hq: HqConfig, *months: str) -> None:
-    """Let Sato submit and Suzuki approve some months."""
+    """Adopt the plan, and let Sato submit and Suzuki approve some months."""
+    with suppress(AnswerIsNo):  # it is adopted already
+        adopt(ledger, hq, who=SUZUKI, reason="", time_ms=NOW)
     for each in months:
         submit(ledger, hq, each, who=SATO, time_ms=NOW)
         approve(ledger, hq, each, who=SUZUKI, time_ms=NOW)

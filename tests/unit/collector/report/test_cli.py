@@ -49,7 +49,7 @@ def test_the_default_folder_is_the_demos(works: Path, monkeypatch: pytest.Monkey
         (("2019",), "it has 2024-02 to 2024-02"),
         (("soon",), ""),
         (("2024-02", "2024-03"), ""),
-        (("2024", "--format", "json"), ""),
+        (("2024", "--why", "co2"), ""),
         (("2024-02", "--why", "co2.scope9"), "nearest"),
     ],
 )
