@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -78,6 +79,12 @@ def readings(
     unit: Annotated[str | None, typer.Option(help="kWh, Wh, MWh, GWh or count.")] = None,
     decimal: Annotated[str | None, typer.Option(help="Decimal sign, . or ,.")] = None,
     delimiter: Annotated[str | None, typer.Option(help="What parts the cells.")] = None,
+    since: Annotated[
+        str | None, typer.Option("--from", metavar="TIME", help="Bring only what comes from then on.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--to", metavar="TIME", help="Bring only what comes before.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only look; write nothing.")] = False,
     by: ByOption = None,
     form: FormOption = Form.TABLE,
@@ -99,6 +106,7 @@ def readings(
         "delimiter": delimiter,
     }
     wanted = _wanted(mapping, [_pair(each) for each in column or ()], options, unit)
+    wanted = replace(wanted, since=since or "", until=until or "")
     with opened(folder, create=True) as (ledger, hq):
         now_ms = WallClock().now_ms()
         findings = import_readings(file, ledger, hq, wanted, who=person, now_ms=now_ms, dry=dry_run)

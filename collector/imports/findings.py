@@ -46,6 +46,9 @@ class PointFindings:
     gaps
         Times without a reading or an interval: longer than half an hour and three usual steps; for
         intervals all.
+    total_wh
+        Energy of the whole file [Wh]: from its first to its last reading, net of what the register's events
+        tell, or the sum of its intervals, rounded half up; None where an event leaves it open.
     months
         Each month that it reaches into.
     events
@@ -65,6 +68,7 @@ class PointFindings:
     conflicts: list[tuple[int, str]] = field(default_factory=list)
     step_ms: int | None = None
     gaps: tuple[Interval, ...] = ()
+    total_wh: int | None = None
     months: tuple[MonthChange, ...] = ()
     events: tuple[CounterEvent, ...] = ()
     notes: tuple[str, ...] = ()

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from collector.imports import csv_readings, green_button, nem12, weigh
 from collector.imports.entries import Energy, Index
@@ -24,9 +25,11 @@ from config.meters import MeterRecord
 from core.errors import DataError, UsageError
 from core.metering.interval_data import Run
 from core.metering.quantities import Kind
+from core.timeline import UTC_ZONE, Interval, parse_local
 
 KIND = "import"
 _CELLS_PER_MERGE = 5_000
+_EVER = Interval(-(1 << 62), 1 << 62)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +42,15 @@ class Wanted:
         How a CSV file is to be read; None for files that tell it themselves.
     channels
         Channel → point, of files that tell the rest themselves.
+    since, until
+        Local time in the file's zone, or the site's: the part of the file that is brought, its end not
+        included; empty for all.
     """
 
     mapping: FileMapping | None = None
     channels: Mapping[str, str] | None = None
+    since: str = ""
+    until: str = ""
 
 
 def import_readings(
@@ -74,7 +82,7 @@ def import_readings(
     source = _Source(file, hq, wanted)
     with ledger.reading() as connection:
         view = View(connection, hq)
-        aside, passed_over = SetAside(), Counter[str]()
+        aside, passed_over, within = SetAside(), Counter[str](), source.part()
         registers, energies = Registers(), Energies(path.name, file.sha256, who.person)
         for entry in source.entries(view):
             if isinstance(entry, DataError):
@@ -82,7 +90,10 @@ def import_readings(
                 if aside.hopeless and not registers.any and not energies.any:
                     break
             elif isinstance(entry, Index):
-                registers.add(entry)
+                if entry.time_ms in within:
+                    registers.add(entry)
+            elif entry.start_ms not in within:
+                continue
             elif entry.channel not in source.points:
                 passed_over[entry.channel] += 1
             else:
@@ -112,7 +123,7 @@ def import_readings(
     )
     if dry or not findings.added:
         return findings
-    body = _body(findings, source.told(), [run.id for run in runs])
+    body = _body(findings, source.told(), [wanted.since, wanted.until], [run.id for run in runs])
     with ledger.writing() as connection:
         decision = decisions.decide(connection, kind=KIND, who=who, reason="", body=body, time_ms=now_ms)
         values.add(connection, runs, decision)
@@ -155,7 +166,7 @@ class _Source:
                 next="give only --column POINT=CHANNEL",
             )
         self.kind = FileKind.INTERVALS if self._mapping is None else self._mapping.kind
-        self._hq = hq
+        self._hq, self._wanted = hq, wanted
         self.meters: dict[str, tuple[SiteRecord, MeterRecord]] = {}
         if self._mapping is not None:
             for each in self._mapping.points:
@@ -190,31 +201,55 @@ class _Source:
         if self.form == "green button":
             return green_button.entries(self._file.path)
         assert self._mapping is not None  # refused at the beginning
+        return csv_readings.entries(
+            self._file,
+            self._mapping,
+            self.zone,
+            {point: view.installations(site, meter) for point, (site, meter) in self.meters.items()},
+            self.name,
+        )
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Time zone of times without an offset.
+
+        Raises
+        ------
+        UsageError
+            None is named, and the points' sites have several.
+        """
         zones = {site.time_zone.key: site.time_zone for site, _ in self.meters.values()}
-        if self._mapping.zone is None and len(zones) > 1:
+        if self._mapping is not None and self._mapping.zone is not None:
+            return self._mapping.zone
+        if len(zones) > 1:
             raise UsageError(
                 "in which time zone are the times?",
                 where=self._file.path.name,
                 evidence=f"its points are in {' and '.join(sorted(zones))}",
                 next="name it: --zone, or zone in the mapping",
             )
-        return csv_readings.entries(
-            self._file,
-            self._mapping,
-            self._mapping.zone or next(iter(zones.values())),
-            {point: view.installations(site, meter) for point, (site, meter) in self.meters.items()},
-            self.name,
-        )
+        return next(iter(zones.values()), UTC_ZONE)
+
+    def part(self) -> Interval:
+        """Return the time that is wanted of the file.
+
+        Raises
+        ------
+        UsageError
+            One of its ends is no time.
+        """
+        since, until = self._wanted.since, self._wanted.until
+        start_ms = parse_local(since, self.zone) if since else _EVER.start_ms
+        return Interval(start_ms, parse_local(until, self.zone) if until else _EVER.end_ms)
 
     def told(self) -> dict[str, Any]:
         """Return how the file was read, for the chain."""
         if self._mapping is None:
             return {"channels": dict(self.points)}
-        zone = self._mapping.zone or next(iter(self.meters.values()))[0].time_zone
-        return {"mapping": self._mapping.facts(zone)}
+        return {"mapping": self._mapping.facts(self.zone)}
 
 
-def _body(findings: Findings, told: dict[str, Any], ids: list[str]) -> dict[str, Any]:
+def _body(findings: Findings, told: dict[str, Any], part: list[str], ids: list[str]) -> dict[str, Any]:
     """Return what the decision says: the file, how it was read, and what it brought."""
     return {
         "what": "readings" if findings.kind == FileKind.REGISTERS else "values",
@@ -222,6 +257,7 @@ def _body(findings: Findings, told: dict[str, Any], ids: list[str]) -> dict[str,
         "sha256": findings.sha256,
         "form": findings.form,
         **told,
+        "part": part,
         "points": {
             each.point: {
                 "added": each.added,

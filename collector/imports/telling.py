@@ -44,7 +44,7 @@ def _lines(findings: Findings) -> Iterator[str]:
         zone = ZoneInfo(point.zone)
         step = "" if point.step_ms is None else f", mostly every {_span(point.step_ms)}"
         yield f" {_at(point.first_ms, zone)} to {_at(point.last_ms, zone)} {point.zone}{step}"
-        yield f" {point.added:,} new, {point.known:,} there already"
+        yield f" {point.added:,} new, {point.known:,} there already; all of it: {_kwh(point.total_wh)} kWh"
         yield from _some("gap", [_gap(each, zone) for each in _longest(point.gaps)], len(point.gaps))
         conflicts = [f"{_at(time_ms, zone)}: {counts}" for time_ms, counts in point.conflicts[:_SHOWN]]
         yield from _some("conflict", conflicts, len(point.conflicts))
@@ -117,6 +117,7 @@ def _point(point: PointFindings) -> dict[str, object]:
         "step_s": None if point.step_ms is None else point.step_ms / 1000,
         "added": point.added,
         "known": point.known,
+        "total_kwh": _exact(point.total_wh),
         "gaps": [
             {"start": format_local(each.start_ms, zone), "end": format_local(each.end_ms, zone)}
             for each in point.gaps

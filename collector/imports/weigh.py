@@ -67,6 +67,8 @@ def registers(view: View, site: SiteRecord, meter: MeterRecord, file: Registers)
     counter, then = _with_cells(view, site, meter, file, bounds)
     found.months = _months(zone, bounds, view.series(site, meter, bounds), then)
     span = Interval(found.first_ms, found.last_ms + 1)
+    ends = (found.first_ms, found.last_ms)
+    found.total_wh = series(counter, view.installations(site, meter), ends)[0].wh
     found.events = tuple(each for each in counter.events if each.time_ms in span)[:_EVENTS_KEPT]
     return found
 
@@ -81,7 +83,7 @@ def energies(
     found.first_ms, found.last_ms = span.start_ms, span.end_ms
     pace, gaps = Pace(), list[Interval]()
     runs: list[Run] = []
-    reached_ms = span.start_ms
+    reached_ms, total = span.start_ms, Fraction(0)
     for together in _of_days(file.amounts(meter.point), aside):
         near = Interval(together[0].start_ms, together[-1].end_ms)
         held = settled(values.runs(view.connection, meter.point, near))
@@ -93,7 +95,7 @@ def energies(
             pace.at(amount.start_ms)
             if amount.start_ms > reached_ms:
                 gaps.append(Interval(reached_ms, amount.start_ms))
-            reached_ms = amount.end_ms
+            reached_ms, total = amount.end_ms, total + Fraction(amount.wh)
             if told is None:
                 fresh.append(amount)
             else:
@@ -101,6 +103,7 @@ def energies(
         found.added += len(fresh)
         runs += runs_of(fresh)
     found.step_ms, found.gaps = pace.step_ms, tuple(gaps)
+    found.total_wh = (total + Fraction(1, 2)).__floor__()
     ids = "\n".join(sorted(run.id for run in runs))
     found.hash = hashlib.sha256(ids.encode()).hexdigest()
     bounds = _month_bounds(found, zone)
