@@ -14,12 +14,13 @@ import typer
 from collector import counting, doctor, energies, status
 from collector.acl import acl
 from collector.asking import gather
+from collector.balance_report import balance_report
 from collector.count_reading import read_counts
 from collector.factor_list import factor_report
 from collector.figures import months_with_data
 from collector.folders import DEFAULT_FOLDER, Folder, FormOption, LedgerOption, configured, opened
 from collector.rebuild import rebuild
-from collector.records import find_meters
+from collector.records import find_energy, find_site
 from collector.service import serve
 from collector.table import Form, as_json
 from collector.tail import follow
@@ -143,12 +144,17 @@ def energy(
     ] = None,
     end: Annotated[str | None, typer.Option("--to", metavar="TIME", help="Not part of the interval.")] = None,
     grid: Annotated[energies.Grid, typer.Option(help="30min, day or month.")] = energies.Grid.DAY,
+    balance: Annotated[
+        bool,
+        typer.Option("--balance", help="Of a site: each meter less those that it feeds, with its limit."),
+    ] = False,
     folder: LedgerOption = DEFAULT_FOLDER,
     form: FormOption = Form.TABLE,
 ) -> None:
     """Show energy from registers; without --from and --to that of the newest month."""
     with opened(folder) as (ledger, hq):
-        zone = find_meters(hq, name)[0][0].time_zone
+        site = find_site(hq, name) if balance else find_energy(hq, name)[0]
+        zone = site.time_zone
         if start is not None and end is not None:
             interval = Interval(parse_local(start, zone), parse_local(end, zone))
         elif start is not None or end is not None:
@@ -160,6 +166,10 @@ def energy(
             if not known:
                 raise UsageError("the ledger has no reading yet", where=str(folder))
             interval = month(known[-1], zone)
+        if balance:
+            found = energies.site_balances(ledger, hq, site, interval, grid)
+            typer.echo(balance_report(name, found, zone, form))
+            return
         rows, whole = energies.amounts(ledger, hq, name, interval, grid)
     typer.echo(energies.energy_report(name, rows, whole, zone, form))
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from collector.figures import energy_series
 from collector.ledger import Ledger
-from collector.records import find_meters
+from collector.network_energies import network_series
+from collector.records import find_energy
 from collector.table import Form, as_csv, as_json, as_table
-from config.hq import HqConfig
+from collector.view import View
+from config.hq import HqConfig, SiteRecord
+from core.metering.balances import Balance, balances
 from core.metering.energy import IntervalEnergy, Origin
 from core.timeline import Interval, days, format_local, half_hours, months
 
@@ -66,12 +69,42 @@ def amounts(
     Unreachable, OutsideError
         The ledger failed.
     """
-    meters = find_meters(hq, name)
-    cuts = _CUTS[grid](interval, meters[0][0].time_zone)
-    whole = (interval.start_ms, interval.end_ms)
-    parts = [energy_series(ledger, hq, site, meter, cuts) for site, meter in meters]
-    wholes = [energy_series(ledger, hq, site, meter, whole)[0] for site, meter in meters]
-    return tuple(_sum(row) for row in zip(*parts, strict=True)), _sum(wholes)
+    site, meters = find_energy(hq, name)
+    cuts = _CUTS[grid](interval, site.time_zone)
+    with ledger.reading() as connection:
+        view = View(connection, hq)
+        network = view.network(site)
+        points = [network.node(meter).point for meter in meters]
+        parts, (whole,) = (
+            network_series(view, site, network, ends, meters)
+            for ends in (cuts, (interval.start_ms, interval.end_ms))
+        )
+    spans = (Interval(start_ms, end_ms) for start_ms, end_ms in pairwise(cuts))
+    rows = tuple(_sum(span, part, points) for span, part in zip(spans, parts, strict=True))
+    return rows, _sum(interval, whole, points)
+
+
+def site_balances(
+    ledger: Ledger, hq: HqConfig, site: SiteRecord, interval: Interval, grid: Grid
+) -> tuple[tuple[Interval, tuple[Balance, ...]], ...]:
+    """Return each meter of a site against those that it feeds, in each interval of a grid.
+
+    Raises
+    ------
+    ConfigError, DataError
+        Records or cells contradict each other.
+    Unreachable, OutsideError
+        The ledger failed.
+    """
+    cuts = _CUTS[grid](interval, site.time_zone)
+    with ledger.reading() as connection:
+        view = View(connection, hq)
+        network = view.network(site)
+        parts = network_series(view, site, network, cuts)
+    spans = (Interval(start_ms, end_ms) for start_ms, end_ms in pairwise(cuts))
+    return tuple(
+        (span, balances(network.during(span), part)) for span, part in zip(spans, parts, strict=True)
+    )
 
 
 def energy_report(name: str, rows: Sequence[Amount], whole: Amount, zone: ZoneInfo, form: Form) -> str:
@@ -88,16 +121,19 @@ def energy_report(name: str, rows: Sequence[Amount], whole: Amount, zone: ZoneIn
     return f"{name}, {zone.key}\n{table}{lacking}"
 
 
-def _sum(parts: Sequence[IntervalEnergy]) -> Amount:
+def _sum(interval: Interval, energies: Mapping[str, IntervalEnergy], points: Sequence[str]) -> Amount:
+    parts = [energies[point] for point in points if point in energies]
     known = [part.wh for part in parts if part.wh is not None]
     bounds = [part.unproven_wh for part in parts if part.unproven_wh is not None]
-    complete = len(known) == len(bounds) == len(parts)
+    complete = bool(parts) and len(known) == len(bounds) == len(parts)
     return Amount(
-        interval=parts[0].interval,
+        interval=interval,
         wh=sum(known) if complete else None,
         unproven_wh=sum(bounds) if complete else None,
-        origin=max((part.origin for part in parts), key=list(Origin).index),
-        missing="; ".join(f"{part.point}: {each}" for part in parts for each in part.missing),
+        origin=max((part.origin for part in parts), key=list(Origin).index, default=Origin.MISSING),
+        missing="; ".join(f"{part.point}: {each}" for part in parts for each in part.missing)
+        if parts
+        else f"{', '.join(points)}: not in the network then",
     )
 
 

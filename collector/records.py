@@ -27,8 +27,8 @@ def network(site: SiteRecord) -> Network:
     return Network(site.nodes(), site.boundary)
 
 
-def allocation(site: SiteRecord) -> Allocation | None:
-    """Return who bears a site's energy and fuel; None where nothing is said.
+def allocation(site: SiteRecord, standing: Network | None = None) -> Allocation | None:
+    """Return who bears the energy of the meters that stand in a network, and fuel; None: nothing is said.
 
     Raises
     ------
@@ -38,12 +38,51 @@ def allocation(site: SiteRecord) -> Allocation | None:
     rule = site.allocation
     if rule is None:
         return None
-    return Allocation(meters=rule.meters, remainder=rule.remainder, fuels=rule.fuels)
+    there = rule.meters if standing is None else standing.meters
+    meters = {meter: shares for meter, shares in rule.meters.items() if meter in there}
+    return Allocation(meters=meters, remainder=rule.remainder, fuels=rule.fuels)
 
 
 def sites_of_meters(hq: HqConfig) -> dict[str, str]:
     """Return the site of each meter on record, by meter id."""
     return {meter.id: site.id for site in hq.sites for meter in site.meters}
+
+
+def find_energy(hq: HqConfig, name: str) -> tuple[SiteRecord, tuple[str, ...]]:
+    """Return the site and the ids of the meters whose energies a name asks for, virtual ones too.
+
+    Raises
+    ------
+    UsageError
+        Nothing on record has this name.
+    """
+    for site in hq.sites:
+        if site.id == name:
+            return site, site.boundary
+        for each in site.virtual:
+            if name in (each.id, network(site).node(each.id).point):
+                return site, (each.id,)
+    ((site, meter),) = find_meters(hq, name)
+    return site, (meter.id,)
+
+
+def find_site(hq: HqConfig, name: str) -> SiteRecord:
+    """Return a site.
+
+    Raises
+    ------
+    UsageError
+        There is no such site.
+    """
+    for site in hq.sites:
+        if site.id == name:
+            return site
+    raise UsageError(
+        f"no site is called {name!r}",
+        where="hq.yaml",
+        evidence=f"known: {', '.join(site.id for site in hq.sites)}",
+        next="a balance is that of a whole site",
+    )
 
 
 def find_meters(hq: HqConfig, name: str) -> tuple[tuple[SiteRecord, MeterRecord], ...]:

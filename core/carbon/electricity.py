@@ -15,7 +15,7 @@ from core.carbon.registers import lacks, register_facts
 from core.carbon.rounding import Rounding, exact_text, printed
 from core.errors import FactorError
 from core.metering.balances import Balance, balances
-from core.metering.network import Node
+from core.metering.network import Node, Sum
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,9 @@ def energy_figure(site: SiteInputs, node: Node, half_hours: int) -> Figure:
     """Return a meter's energy of a month of so many half-hours, with its registers."""
     meter, energy = site.meter(node.meter), site.energies.get(node.point)
     wh = None if energy is None else energy.wh
+    facts = register_facts(energy, half_hours if energy is None else energy.half_hours, site.tz)
+    if node.sum is not None:
+        facts |= _sum_facts(node.sum)
     return Figure(
         id=f"energy.{meter.id}",
         kind=Kind.ENERGY,
@@ -99,8 +102,27 @@ def energy_figure(site: SiteInputs, node: Node, half_hours: int) -> Figure:
                 "current": node.current.value,
             },
         }
-        | register_facts(energy, half_hours, site.tz),
+        | facts,
+        inputs=() if node.sum is None else tuple(f"energy.{part}" for _, part in _there(site, node.sum)),
     )
+
+
+def _there(site: SiteInputs, sum_: Sum) -> list[tuple[int, str]]:
+    """Return the parts of a virtual meter that are in the network in the month."""
+    return [(sign, part) for sign, part in sum_.signed if part in site.network.meters]
+
+
+def _sum_facts(sum_: Sum) -> dict[str, Json]:
+    """Return what a virtual meter is made of, in the place of registers."""
+    return {
+        "resolution": None,
+        "boundaries": [],
+        "sum": {
+            "plus": list(sum_.plus),
+            "minus": list(sum_.minus),
+            "losses_percent": exact_text(sum_.losses * 100),
+        },
+    }
 
 
 def emission_figure(energy: Figure, meter_id: str, grid: GridFactor) -> Figure:
@@ -153,6 +175,15 @@ def _balance_figure(site: SiteInputs, balance: Balance) -> Figure:
             "limit_percent": optional_text(limit_percent),
             "limit_percent_printed": None if limit_percent is None else printed(limit_percent, 2),
             "ok": balance.ok,
+            "events": [
+                {
+                    "kind": event.kind.value,
+                    "meter": event.meter,
+                    "excess_wh": event.excess_wh,
+                    "limit_wh": event.limit_wh,
+                }
+                for event in balance.events
+            ],
         },
     )
 
@@ -168,7 +199,7 @@ def completeness_figure(inputs: StatementInputs, boundary: Sequence[Figure], gri
         for meter in site.network.boundary
     ]
     covered = sum(energy.half_hours_covered for energy in energies if energy is not None)
-    expected = len(energies) * inputs.half_hours
+    expected = sum(inputs.half_hours if energy is None else energy.half_hours for energy in energies)
     bounds = [
         energy.unproven_wh for energy in energies if energy is not None and energy.unproven_wh is not None
     ]

@@ -50,10 +50,12 @@ def faults(nodes: Sequence[Node], boundary: Sequence[str]) -> Iterator[Fault]:
     if found:
         return  # a tree with unknown names or a circle cannot be walked
     told: set[tuple[str, str, str]] = set()
-    for start_ms in sorted({node.since_ms for node in nodes}):
+    instants = {node.since_ms for node in nodes} | {node.end_ms for node in nodes if node.end_ms is not None}
+    for start_ms in sorted(instants):
         standing = {node.meter: node for node in nodes if node.stands(start_ms)}
         moment = _Moment(standing, tuple(meter for meter in boundary if meter in standing), start_ms)
-        for fault in (*moment.circles(), *(() if any(moment.circles()) else moment.double())):
+        circles = tuple(moment.circles())
+        for fault in (*circles, *(() if circles else (*moment.unfed(boundary), *moment.double()))):
             if (at := (fault.meter, fault.key, fault.what)) not in told:
                 told.add(at)
                 yield fault
@@ -124,6 +126,18 @@ class _Moment(Standing):
                     seen.add(each)
                     ways.append([*way, each])
         return []
+
+    def unfed(self, whole: Sequence[str]) -> Iterator[Fault]:
+        """Yield that nothing feeds scope 2 now, out of a boundary set that is there at other times."""
+        if whole and self.nodes and not self.boundary:
+            yield Fault(
+                whole[-1],
+                "boundary",
+                "no meter of the boundary set is in the network for a while",
+                f"at {self._when()}",
+                "what is bought then would count as nothing",
+                "let the next meter begin where the last one ends",
+            )
 
     def double(self) -> Iterator[Fault]:
         """Yield what is counted twice, and what may not be counted for scope 2 at all."""
