@@ -27,7 +27,7 @@ def network(site: SiteRecord) -> Network:
     return Network(site.nodes(), site.boundary)
 
 
-def allocation(site: SiteRecord, standing: Network | None = None) -> Allocation | None:
+def allocation(site: SiteRecord, standing: Network) -> Allocation | None:
     """Return who bears the energy of the meters that stand in a network, and fuel; None: nothing is said.
 
     Raises
@@ -38,8 +38,7 @@ def allocation(site: SiteRecord, standing: Network | None = None) -> Allocation 
     rule = site.allocation
     if rule is None:
         return None
-    there = rule.meters if standing is None else standing.meters
-    meters = {meter: shares for meter, shares in rule.meters.items() if meter in there}
+    meters = {meter: shares for meter, shares in rule.meters.items() if meter in standing.meters}
     return Allocation(meters=meters, remainder=rule.remainder, fuels=rule.fuels)
 
 

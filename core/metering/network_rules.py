@@ -231,19 +231,19 @@ class _Moment(Standing):
                 )
 
     def _children_twice(self, parent: str, fed: Sequence[str]) -> Iterator[Fault]:
-        net = net_of(each for meter in fed for each in self.leaves(meter))
-        for meter in fed:
-            if self.nodes[meter].sum is None:
-                continue
-            for sign, leaf in self.leaves(meter):
-                if sign > 0 and self.cover(leaf, net, below=parent) > 1:
-                    yield Fault(
-                        meter,
-                        "parent",
-                        "the balance of a meter would count energy twice",
-                        f"{leaf} is in {meter} and beside it below {parent}",
-                        next=f"take the parent of {meter} out, or make it the parent of what it sums up",
-                    )
+        virtual = [meter for meter in fed if self.nodes[meter].sum is not None]
+        leaves = [(meter, *leaf) for meter in fed for leaf in self.leaves(meter)] if virtual else []
+        net = net_of((sign, leaf) for _, sign, leaf in leaves)
+        for meter, sign, leaf in leaves:
+            if sign > 0 and self.cover(leaf, net, below=parent) > 1:
+                other = virtual[0] if meter not in virtual else meter
+                yield Fault(
+                    other,
+                    "parent",
+                    "the balance of a meter would count energy twice",
+                    f"{leaf} is in {other} and beside it below {parent}",
+                    next=f"take the parent of {other} out, or make it the parent of what it sums up",
+                )
 
     def _when(self) -> str:
         return "any time" if self.time_ms == BEGINNING else format_local(self.time_ms, UTC_ZONE)

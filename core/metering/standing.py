@@ -46,12 +46,12 @@ class Standing:
                     yield meter, f"{leaf} stands behind {self._above(leaf, net)}"
 
     def cover(self, meter: str, net: Mapping[str, int], below: str | None = None) -> int:
-        """Return how often a set counts the energy that flows through a meter."""
+        """Return how often a set counts the energy that flows through a meter, seen from `below` down."""
         node = self.nodes[meter]
         if node.sum is not None:
             parts = (part for part in node.sum.plus if part in self.nodes)
             return max((self.cover(part, net, below) for part in parts), default=0)
-        if node.parent is None or node.parent == below:
+        if node.parent is None or meter == below:
             return net.get(meter, 0)
         return net.get(meter, 0) + self.cover(node.parent, net, below)
 
@@ -68,15 +68,12 @@ class Standing:
 
     def leaves(self, meter: str) -> list[tuple[int, str]]:
         """Return the physical meters of a meter that stand now, each with +1 or -1."""
-        node = self.nodes[meter]
+        node = self.nodes.get(meter)
+        if node is None:
+            return []
         if node.sum is None:
             return [(1, meter)]
-        return [
-            (sign * each, leaf)
-            for sign, part in node.sum.signed
-            if part in self.nodes
-            for each, leaf in self.leaves(part)
-        ]
+        return [(sign * each, leaf) for sign, part in node.sum.signed for each, leaf in self.leaves(part)]
 
     def parts(self, meter: str, seen: set[str]) -> set[str]:
         """Return all meters that a virtual one is made of, at any depth."""
