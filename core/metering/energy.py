@@ -88,7 +88,8 @@ class IntervalEnergy:
         What the energy may be off by its registers, a provable bound [Wh], 0 or more: the widths of its
         brackets, of its gaps, and what is open of its values. None when missing.
     half_hours_covered
-        How many of its half-hours are known, each with both ends to half-hour resolution [1].
+        How many of its half-hours are known [1]: by registers each with both ends to half-hour resolution, by
+        measured values where these are of at most an hour.
     half_hours
         How many half-hours it has [1].
     installations

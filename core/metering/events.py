@@ -33,12 +33,17 @@ class Segment:
         Index of its first and its last reading in the counter [1].
     register
         Number of its register in the spec [1].
+    low_ms, low
+        Instant [ms since 1970 UTC] and steps of the first reading after a fall, of which it is open whether
+        the register came back or counted on from there.
     """
 
     kind: SegmentKind
     first: int
     last: int
     register: int = 0
+    low_ms: int | None = None
+    low: int | None = None
 
 
 class EventKind(StrEnum):
@@ -52,6 +57,7 @@ class EventKind(StrEnum):
     SILENCE = "silence"
     DIP = "dip"
     SPIKE = "spike"
+    FROZEN = "frozen"
     OPEN = "open"
     CONFLICT = "conflict"
     OUT_OF_RANGE = "out_of_range"
@@ -73,6 +79,7 @@ _EXPLANATIONS: Mapping[EventKind, str] = MappingProxyType(
         EventKind.SILENCE: "nothing was read for as long as the register needs for a whole turn",
         EventKind.DIP: "the meter was starting, or a wrong value was read",
         EventKind.SPIKE: "a wrong value was read",
+        EventKind.FROZEN: "the display stood still and made up for it at once",
         EventKind.OPEN: "readings that are still to come will tell",
         EventKind.CONFLICT: "two devices with one address, or a reading that was changed",
         EventKind.OUT_OF_RANGE: "a wrong value was read, or the wrap on record is wrong",

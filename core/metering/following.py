@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from math import floor
 from operator import sub
@@ -109,6 +109,7 @@ class _Follower:
         self._first = 0  # of the segment
         self._cuts: list[tuple[int, SegmentKind]] = []
         self._turns: list[int] = []
+        self._lows: dict[int, int] = {}  # first reading after a fall, by the one at which it is back
         self._found = Followed((), ())
 
     def follow(self, odd: Sequence[int]) -> Followed:
@@ -123,11 +124,13 @@ class _Follower:
         change = self._change(last, index)
         if change is None:
             return index
+        if change is EventKind.FROZEN:
+            return self._thaw(last, index)
         if change is EventKind.SILENCE:
             return self._cut(index, SegmentKind.SILENCE, last)
         if change is EventKind.ROLLOVER:
             back = self._back(last, index, rising=True)
-            if back is None or self._may_rise(index, back):
+            if back is None or self._may_climb(index, back):
                 self._turns.append(index)
                 self._tell(change, index, last, index)
                 return index
@@ -150,8 +153,10 @@ class _Follower:
         steps, register = self._steps, self._register
         wrap = register.wrap_steps
         rise, duration_ms = steps[index] - steps[last], self._times[index] - self._times[last]
-        if rise > 0 and not self._may_rise(last, index):
-            return EventKind.JUMP
+        if rise > register.most_steps(duration_ms):
+            since_ms = self._times[self._moved(last)]
+            frozen = rise <= register.most_steps(self._times[index] - since_ms)
+            return EventKind.FROZEN if frozen else EventKind.JUMP
         if wrap is None:
             return EventKind.FALL if rise < 0 else None
         increment = rise % wrap
@@ -164,21 +169,29 @@ class _Follower:
             return None
         return EventKind.ROLLOVER if increment <= plausible else EventKind.FALL
 
-    def _may_rise(self, last: int, index: int) -> bool:
-        """Tell whether the circuit can carry a rise; a register that stood still makes up for that time."""
-        rise = self._steps[index] - self._steps[last]
-        if not 0 <= rise <= self._register.most_steps(0):
-            if rise < 0:
-                return False
-            stood, earliest_ms = last, self._times[last] - STILL_MS
-            while (
-                (before := self._before(stood)) is not None
-                and self._steps[before] == self._steps[last]
-                and self._times[before] >= earliest_ms
-            ):
-                stood = before
-            return rise <= self._register.most_steps(self._times[index] - self._times[stood])
-        return True
+    def _moved(self, last: int) -> int:
+        """Return the reading from which on a register may have stood still: the last that differs."""
+        earliest_ms = self._times[last] - STILL_MS
+        stood = last
+        while (before := self._before(stood)) is not None and self._times[before] >= earliest_ms:
+            stood = before
+            if self._steps[before] != self._steps[last]:
+                break
+        return stood
+
+    def _thaw(self, last: int, index: int) -> int:
+        """Set the readings aside that a register showed while it stood still."""
+        moved = self._moved(last)
+        flat = [each for each in range(moved + 1, last + 1) if each not in self._found.held]
+        if flat:
+            self._found.held.update(flat)
+            self._tell(EventKind.FROZEN, flat[0], moved, flat[0], index, held=len(flat))
+        return index
+
+    def _may_climb(self, index: int, back: int) -> bool:
+        """Tell whether the circuit can carry a rise."""
+        rise, duration_ms = self._steps[back] - self._steps[index], self._times[back] - self._times[index]
+        return rise <= self._register.most_steps(duration_ms)
 
     def _may_restart(self, last: int, index: int) -> bool:
         """Tell whether the register may have begun at 0 between two readings and come this far."""
@@ -198,7 +211,7 @@ class _Follower:
         end = bisect_right(self._times, self._times[index] + RETURN_MS)
         for each in range(index + 1, min(max(end, index + 2), len(steps))):
             near = steps[each] >= base and (rising or steps[each] < steps[each - 1])
-            if near and self._change(last, each) is None:
+            if near and self._change(last, each) in (None, EventKind.FROZEN):
                 return each
         return None
 
@@ -209,14 +222,14 @@ class _Follower:
         """Set the readings aside that were out; where it may have begun again instead, cut as well."""
         self._found.held.update(range(index, back))
         kind = EventKind.SPIKE if change is EventKind.JUMP else EventKind.DIP
-        if kind is EventKind.DIP and self._may_restart(last, index) and self._may_climb(index, back):
-            self._cut(back, SegmentKind.DIP, last, tell=False)
         self._tell(kind, index, last, index, back, held=back - index)
+        known = self._register.counts_per_hour is not None
+        if kind is EventKind.DIP and known and self._may_climb(index, back):
+            self._lows[back] = index
+            return self._cut(back, SegmentKind.DIP, last, tell=False)
+        if self._change(last, back) is EventKind.FROZEN:
+            return self._thaw(last, back)
         return back
-
-    def _may_climb(self, index: int, back: int) -> bool:
-        rise, duration_ms = self._steps[back] - self._steps[index], self._times[back] - self._times[index]
-        return rise <= self._register.most_steps(duration_ms)
 
     def _was_wrong(self, last: int, index: int, change: EventKind) -> bool:
         """Set the one reading before a change aside, if without it there is none."""
@@ -257,16 +270,20 @@ class _Follower:
             kept = [index for index in kept if index not in held]
         accumulated: list[int] = []
         segments: list[Segment] = []
-        kind, first, turned = SegmentKind.FIRST, 0, 0
+        begun, turned = Segment(SegmentKind.FIRST, 0, 0), 0
         changes = sorted([*self._cuts, *((index, None) for index in self._turns)])
         for index, cut in changes:
             at = bisect_left(kept, index)
             accumulated += [self._steps[each] + turned for each in kept[len(accumulated) : at]]
             turned += wrap
             if cut is not None:
-                segments.append(Segment(kind, first, at - 1))
-                kind, first, turned = cut, at, 0
+                segments.append(replace(begun, last=at - 1))
+                low = self._lows.get(index)
+                begun = Segment(cut, at, at)
+                if low is not None:
+                    begun = replace(begun, low_ms=self._times[low], low=self._steps[low])
+                turned = 0
         accumulated += [self._steps[each] + turned for each in kept[len(accumulated) :]]
-        segments.append(Segment(kind, first, len(kept) - 1))
+        segments.append(replace(begun, last=len(kept) - 1))
         self._found.accumulated, self._found.segments = tuple(accumulated), tuple(segments)
         return self._found

@@ -74,25 +74,30 @@ def gap_before(counter: Counter, number: int, installations: Sequence[Installati
         The point's installations, in time order.
     """
     before, segment = counter.segments[number - 1], counter.segments[number]
-    span = Interval(counter.times_ms[before.last], counter.times_ms[segment.first])
+    start_ms, end_ms = counter.times_ms[before.last], counter.times_ms[segment.first]
+    span = Interval(start_ms, end_ms)
     within = [each for each in installations if each.overlaps(span)]
     last, first = counter.accumulated[before.last], counter.accumulated[segment.first]
     if not span.duration_ms:
-        return Gap(segment.kind, span.start_ms, span.end_ms, Fraction(0), Fraction(0))
+        return Gap(segment.kind, start_ms, end_ms, Fraction(0), Fraction(0))
     if segment.kind in _UNEXPLAINED or not within:
-        return Gap(segment.kind, span.start_ms, span.end_ms, Fraction(0), None)
+        return Gap(segment.kind, start_ms, end_ms, Fraction(0), None)
     steps = 0
     if segment.kind is SegmentKind.RESET:
         steps = first
     elif segment.kind is not SegmentKind.EXCHANGE:
         wrap = counter.register_of(number).wrap_steps
         steps = first - last if wrap is None else (first - last) % wrap
-    worth = min(each.multiplier for each in within) * counter.register_of(number).resolution
-    least = steps * worth
+    resolution = counter.register_of(number).resolution
+    least = steps * min(each.multiplier for each in within) * resolution
+    climbed = Fraction(0)
+    if segment.low_ms is not None and segment.low is not None:
+        climbed = (first - segment.low) * max(each.multiplier for each in within) * resolution
+        span = Interval(span.start_ms, segment.low_ms)
     most = full_scale_wh(within, span)
     if most is not None:  # and one step that the earlier register had begun
-        most = max(most + within[0].multiplier * counter.register_of(number - 1).resolution, least)
-    return Gap(segment.kind, span.start_ms, span.end_ms, least, most)
+        most = max(most + climbed + within[0].multiplier * counter.register_of(number - 1).resolution, least)
+    return Gap(segment.kind, start_ms, end_ms, least, most)
 
 
 def full_scale_wh(installations: Sequence[Installation], span: Interval) -> Fraction | None:

@@ -79,14 +79,14 @@ def unproven_wh(
 
 
 def covered_by_values(parts: Sequence[Part], interval: Interval) -> int:
-    """Return how many half-hours of an interval measured values of at most 30 minutes give [1]."""
+    """Return how many half-hours of an interval lie in measured values of at most an hour [1]."""
     spans: list[Interval] = []
     for part in parts:
         source = part.piece.source
         if (
             not isinstance(source, IntervalValue)
             or source.origin is not Origin.MEASURED
-            or source.interval.duration_ms > HALF_HOUR_MS
+            or source.interval.duration_ms > 2 * HALF_HOUR_MS
         ):
             continue
         if spans and spans[-1].end_ms == part.interval.start_ms:
