@@ -23,7 +23,9 @@ from core.metering.registers import CounterSpec
 from core.timeline import HALF_HOUR_MS, UTC_ZONE, Interval, local_days
 
 _DAY_MS = 86_400_000
-_BACK_MS = STILL_MS + _DAY_MS
+_REACH_MS = STILL_MS + RETURN_MS
+_STOOD = (EventKind.JUMP, EventKind.SPIKE, EventKind.FROZEN)
+"""Told by how long the register had stood still."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ def meter_counter(connection: Connection, days: RegisterDays, asked: Asked) -> C
         A cell cannot be read: the database is damaged.
     """
     interval = asked.interval
-    span = Interval(interval.start_ms - _DAY_MS - _BACK_MS, interval.end_ms + 2 * _DAY_MS)
+    span = Interval(interval.start_ms - _DAY_MS - _REACH_MS, interval.end_ms + _DAY_MS + _REACH_MS)
     also = set[Interval]()
     while True:
         listed = asked.days(span)
@@ -121,8 +123,8 @@ def _spoilt(counter: Counter, asked: Asked, thinned: Sequence[Interval]) -> Iter
     """Yield thinned days of which all readings are needed after all."""
     looked_at = []
     for event in counter.events:
-        if event.kind in (EventKind.JUMP, EventKind.SPIKE):
-            looked_at.append(Interval(event.time_ms - _BACK_MS, event.time_ms + RETURN_MS))
+        if event.kind in _STOOD:
+            looked_at.append(Interval(event.time_ms - _REACH_MS, event.time_ms + _REACH_MS))
         elif event.kind is not EventKind.ROLLOVER:
             looked_at.append(Interval(event.time_ms - RETURN_MS, event.time_ms + RETURN_MS))
     known = set(counter.times_ms) if asked.brackets_ms else set()
@@ -139,14 +141,14 @@ def _wider(connection: Connection, asked: Asked, span: Interval, counter: Counte
     start_ms, end_ms = span.start_ms, span.end_ms
     before = bisect_right(times, interval.start_ms) - 1
     if before >= 0:
-        start_ms = min(start_ms, times[before] - _BACK_MS)
+        start_ms = min(start_ms, times[before] - _REACH_MS)
     elif earlier := cells.before(connection, asked.spec.point, span.start_ms, usable):
-        start_ms = earlier[0].start_ms - _BACK_MS
+        start_ms = earlier[0].start_ms - _REACH_MS
     after = bisect_left(times, interval.end_ms)
     newest_ms = max((*times[-1:], *(time_ms for time_ms, _ in counter.held[-1:])), default=0)
-    undecided = after == len(times) or newest_ms <= times[after] + RETURN_MS
+    undecided = after == len(times) or newest_ms <= times[after] + _REACH_MS
     if undecided and (later := cells.after(connection, asked.spec.point, span.end_ms, usable)):
-        end_ms = later[-1].start_ms + RETURN_MS + _DAY_MS
+        end_ms = later[-1].start_ms + _DAY_MS + _REACH_MS
     return Interval(start_ms, end_ms)
 
 

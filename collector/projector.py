@@ -12,6 +12,8 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from sqlalchemy import Connection
+
 from collector.delivery_rows import delivery_rows
 from collector.half_hours import HalfHours, Times, joined
 from collector.intake import set_aside_rows
@@ -205,6 +207,8 @@ class Projector:
         touched: dict[str, list[Times]] = {}
         since_ms = self._since_ms()
         with self._ledger.reading() as connection:
+            if self._half_hours.look(connection):
+                self._see_marks(connection)
             before = projection.position(connection, self._store.identity)
             position, stretches = projection.stretches_after(connection, before, _READINGS_PER_STEP)
             if position == before:
@@ -231,9 +235,10 @@ class Projector:
         since_ms = self._since_ms()
         rows: dict[tuple[str, int], EnergyRow] = {}
         with self._ledger.reading() as connection:
+            view = self._half_hours.view(connection)
             for point, spans in touched.items():
                 for first_ms, last_ms in joined(spans):
-                    for row in self._half_hours.touched(connection, point, first_ms, last_ms):
+                    for row in self._half_hours.touched(view, point, first_ms, last_ms):
                         if row.time_ms >= since_ms:
                             rows[point, row.time_ms] = row
         return list(rows.values())
@@ -241,16 +246,19 @@ class Projector:
     def _all_half_hours(self, point: str) -> Sequence[EnergyRow]:
         since_ms = self._since_ms()
         with self._ledger.reading() as connection:
-            parts = self._half_hours.all_of(connection, point, since_ms)
+            parts = self._half_hours.all_of(self._half_hours.view(connection), point, since_ms)
             return [row for part in parts for row in part if row.time_ms >= since_ms]
 
     def _look_up(self) -> None:
         """Learn which points have their mark, and which are to be walked."""
         with self._ledger.reading() as connection:
-            self._marks = marks(connection, self._store.identity)
-            points = cells.points(connection)
-        for point in points:
-            self._is_whole(point)
+            self._half_hours.look(connection)
+            self._see_marks(connection)
+
+    def _see_marks(self, connection: Connection) -> None:
+        self._marks = marks(connection, self._store.identity)
+        for name in (*cells.points(connection), *self._marks, *self._half_hours.months):
+            self._is_whole(name)
 
     def _is_whole(self, point: str) -> bool:
         """Tell whether the store has all earlier half-hours of a point; if not, let it be walked."""
@@ -258,7 +266,7 @@ class Projector:
         if mark is None:
             return False
         assert self._marks is not None  # looked up before the first step
-        if self._marks.get(point) != mark:
+        if self._marks.get(point, 0) != mark:
             self._to_walk[point] = None
         return point not in self._to_walk
 

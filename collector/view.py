@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import cached_property
+from types import MappingProxyType
 
 from sqlalchemy import Connection
 
@@ -68,7 +69,7 @@ class View:
         return Corrections.in_force(self.connection) if self._supposed is None else self._supposed
 
     @cached_property
-    def _closed(self) -> Mapping[str, Closing]:
+    def closed(self) -> Mapping[str, Closing]:
         """The closings in force, by month."""
         found = closings.statuses(self.connection)
         return {
@@ -85,9 +86,9 @@ class View:
         DataError
             The ledger is damaged.
         """
-        if not self._closed:
+        if not self.closed:
             return {}
-        return closings.fixed(self.connection, meter.point, interval, self._closed)
+        return closings.fixed(self.connection, meter.point, interval, self.closed)
 
     def installations(self, site: SiteRecord, meter: MeterRecord) -> tuple[Installation, ...]:
         """Return what stood behind a meter's point, corrected, in time order.
@@ -113,6 +114,18 @@ class View:
         )
         return substituted + values.of(self.connection, meter.point, interval)
 
+    def by_registers_alone(self, meter: MeterRecord, interval: Interval) -> bool:
+        """Tell whether nothing but a meter's readings and records bears on its energy in an interval."""
+        return not (self.corrections.of(meter) or self.values(meter, interval) or self.fixed(meter, interval))
+
+    def facts(self, site: SiteRecord, meter: MeterRecord) -> tuple[object, ...]:
+        """Return all that a meter's energies are made of, besides its readings and closed months."""
+        return (
+            self.installations(site, meter),
+            self.corrections.of(meter),
+            values.names(self.connection, meter.point),
+        )
+
     def counter(self, site: SiteRecord, meter: MeterRecord, interval: Interval) -> Counter:
         """Return the register of a meter over an interval and its brackets, corrected.
 
@@ -121,12 +134,43 @@ class View:
         ConfigError, DataError
             Records or cells contradict each other.
         """
+        ends = (interval.start_ms, interval.end_ms)
+        return self._counter(site, meter, ends, whole=True)
+
+    def counter_at(self, site: SiteRecord, meter: MeterRecord, instants_ms: Sequence[int]) -> Counter:
+        """Return the register of a meter for energies between successive instants alone.
+
+        Parameters
+        ----------
+        instants_ms
+            In time order [ms since 1970 UTC]. Of days that hold none of them few readings are given.
+
+        Raises
+        ------
+        ConfigError, DataError
+            Records or cells contradict each other.
+        """
+        return self._counter(site, meter, instants_ms)
+
+    def _counter(
+        self,
+        site: SiteRecord,
+        meter: MeterRecord,
+        instants_ms: Sequence[int],
+        *,
+        values: Iterable[IntervalValue] = (),
+        fixed: Mapping[int, Boundary] = MappingProxyType({}),
+        whole: bool = False,
+    ) -> Counter:
+        installations = self.installations(site, meter)
         asked = Asked(
-            spec=counter_spec(meter.point, self.installations(site, meter)),
+            spec=counter_spec(meter.point, installations),
             zone=site.time_zone,
-            instants_ms=(interval.start_ms, interval.end_ms),
+            instants_ms=instants_ms,
+            inside_ms={*_dates(installations), *_ends(each.interval for each in values)},
+            brackets_ms=_brackets(fixed.values()),
             corrections=self.corrections.of(meter),
-            whole=True,
+            whole=whole,
         )
         return meter_counter(self.connection, self.days, asked)
 
@@ -167,19 +211,10 @@ class View:
             Records or cells contradict each other.
         """
         whole = Interval(boundaries_ms[0], boundaries_ms[-1])
-        installations, values = self.installations(site, meter), self.values(meter, whole)
-        fixed = self.fixed(meter, whole)
-        asked = Asked(
-            spec=counter_spec(meter.point, installations),
-            zone=site.time_zone,
-            instants_ms=boundaries_ms,
-            inside_ms={*_dates(installations), *_ends(each.interval for each in values)},
-            brackets_ms=_brackets(fixed.values()),
-            corrections=self.corrections.of(meter),
-        )
+        values, fixed = self.values(meter, whole), self.fixed(meter, whole)
         return series(
-            meter_counter(self.connection, self.days, asked),
-            scaled(installations, factor),
+            self._counter(site, meter, boundaries_ms, values=values, fixed=fixed),
+            scaled(self.installations(site, meter), factor),
             boundaries_ms,
             values=scaled_values(values, factor),
             fixed=scaled_boundaries(fixed, factor),

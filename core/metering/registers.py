@@ -6,8 +6,9 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from itertools import groupby
-from math import floor, inf
+from math import inf
 
 from core.errors import DataError
 from core.metering.installations import Installation, in_order
@@ -73,8 +74,8 @@ class Register:
         """Return how far the register can rise within a time [steps]; infinite where that is not known."""
         if self.counts_per_hour is None:
             return inf
-        fastest = self.counts_per_hour * _TOLERANCE / (_HOUR_MS * self.resolution)
-        return floor(fastest * (duration_ms + _LUMP_MS)) + 1
+        steps, per_ms = _fastest(self.counts_per_hour, self.resolution)
+        return steps * (duration_ms + _LUMP_MS) // per_ms + 1
 
     def steps(self, count: Count) -> int:
         """Return a count as whole steps of the resolution, rounded down."""
@@ -101,6 +102,12 @@ class CounterSpec:
         """Return the register that stood behind the point at an instant [ms since 1970 UTC]."""
         index = bisect_right(self.registers, time_ms, key=lambda register: register.start_ms) - 1
         return self.registers[max(index, 0)]
+
+
+@lru_cache
+def _fastest(counts_per_hour: Fraction, resolution: Fraction) -> tuple[int, int]:
+    """Return in how many ms how many steps can be counted, with tolerance, as whole numbers."""
+    return (counts_per_hour * _TOLERANCE / (_HOUR_MS * resolution)).as_integer_ratio()
 
 
 def counter_spec(point: str, installations: Iterable[Installation]) -> CounterSpec:

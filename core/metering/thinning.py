@@ -105,10 +105,10 @@ def _kept(counter: Counter, register: Register) -> list[int] | None:
     if not times:
         return []
     last = len(times) - 1
-    # How long the register stood at both ends of the day bears on how far it may rise at once.
+    # Since when the register stood at both ends of the day bears on how far it may rise at once.
     stood_first = next((i for i in range(1, last + 1) if accumulated[i] != accumulated[0]), last + 1) - 1
     stood_last = next((i for i in range(last, -1, -1) if accumulated[i] != accumulated[last]), -1) + 1
-    wanted = {0, stood_first, stood_last, last}
+    wanted = {0, stood_first, max(stood_last - 1, 0), stood_last, last}
     for event in counter.events:
         rolled = bisect_left(times, event.time_ms)
         wanted |= {rolled - 1, rolled}

@@ -68,24 +68,23 @@ class Room:
         return rows
 
     def whole(self, point: str = POINT) -> Iterator[EnergyRow]:
-        """What the ledger says of all half-hours whose two ends are known."""
+        """What the ledger says of all half-hours on both sides of which something was read."""
         ((site, meter),) = find_meters(self.hq, point)
         times = [time_ms for cell in self.ledger.cells(point) for time_ms, _ in cell.usable]
         if not times:
             return
-        first_ms = min(times) - min(times) % HALF_HOUR_MS
-        cuts = half_hours(Interval(first_ms, max(times) - max(times) % HALF_HOUR_MS + HALF_HOUR_MS))
+        first_ms = -(-min(times) // HALF_HOUR_MS) * HALF_HOUR_MS
+        cuts = half_hours(Interval(first_ms, max(first_ms, max(times) - max(times) % HALF_HOUR_MS)))
         for each in energy_series(self.ledger, self.hq, site, meter, cuts):
-            if each.start.before is not None and each.end.after is not None:
-                yield EnergyRow(
-                    point,
-                    each.interval.start_ms,
-                    each.wh,
-                    each.unproven_wh,
-                    each.origin.value,
-                    site.id,
-                    meter.parent or "",
-                )
+            yield EnergyRow(
+                point,
+                each.interval.start_ms,
+                each.wh,
+                each.unproven_wh,
+                each.origin.value,
+                site.id,
+                meter.parent or "",
+            )
 
 
 @pytest.fixture
@@ -120,7 +119,7 @@ async def test_late_registers_replace_what_they_bear_on(room: Room) -> None:
     assert [row.origin for row in room.rows()] == ["interpolated"] * 2 + ["measured"] + ["interpolated"] * 3
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(3))
 async def test_any_order_of_arrival_leaves_what_the_ledger_says(tmp_path: Path, seed: int) -> None:
     random = Random(seed)
     readings: list[TakenReading] = []
@@ -133,7 +132,7 @@ async def test_any_order_of_arrival_leaves_what_the_ledger_says(tmp_path: Path, 
         if random.random() < 0.8:
             time_ms = T0 + minute * MINUTE_MS + random.choice((0, 0, 17_000))
             readings.append(taken(time_ms, None if quality == 2 else count, quality=quality))
-    size = random.choice((3, 20))
+    size = random.choice((10, 30))
     frames = [frame(i, readings[i * size : (i + 1) * size]) for i in range(-(-len(readings) // size))]
     random.shuffle(frames)
     room = Room(tmp_path, FULL_SCALE)
