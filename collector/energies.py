@@ -12,7 +12,7 @@ from collector.ledger import Ledger
 from collector.network_energies import network_series
 from collector.records import find_energy
 from collector.table import Form, as_csv, as_json, as_table
-from collector.view import View
+from collector.view import viewing
 from config.hq import HqConfig, SiteRecord
 from core.metering.balances import Balance, balances
 from core.metering.energy import IntervalEnergy, Origin
@@ -71,8 +71,7 @@ def amounts(
     """
     site, meters = find_energy(hq, name)
     cuts = _CUTS[grid](interval, site.time_zone)
-    with ledger.reading() as connection:
-        view = View(connection, hq)
+    with viewing(ledger, hq) as view:
         network = view.network(site)
         points = [network.node(meter).point for meter in meters]
         parts, (whole,) = (
@@ -97,8 +96,7 @@ def site_balances(
         The ledger failed.
     """
     cuts = _CUTS[grid](interval, site.time_zone)
-    with ledger.reading() as connection:
-        view = View(connection, hq)
+    with viewing(ledger, hq) as view:
         network = view.network(site)
         parts = network_series(view, site, network, cuts)
     spans = (Interval(start_ms, end_ms) for start_ms, end_ms in pairwise(cuts))

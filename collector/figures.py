@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from collector import plans, records
 from collector.corrections import Corrections
 from collector.ledger import Ledger, activity, cells, closings, values
-from collector.view import View
+from collector.view import View, viewing
 from config.factors import load_electricity_series, load_fuel_factors
 from config.hq import HqConfig, SiteRecord
 from config.meters import MeterRecord
@@ -33,12 +33,11 @@ def energies(ledger: Ledger, hq: HqConfig, month_text: str) -> dict[str, Interva
     Unreachable, OutsideError
         The ledger failed.
     """
-    with ledger.reading() as connection:
-        view = View(connection, hq)
-        found: dict[str, IntervalEnergy] = {}
+    found: dict[str, IntervalEnergy] = {}
+    with viewing(ledger, hq) as view:
         for site in hq.sites:
             found |= view.energies(site, month(month_text, site.time_zone))
-        return found
+    return found
 
 
 def energy_series(
@@ -60,8 +59,8 @@ def energy_series(
     Unreachable, OutsideError
         The ledger failed.
     """
-    with ledger.reading() as connection:
-        return View(connection, hq).series(site, meter, boundaries_ms)
+    with viewing(ledger, hq) as view:
+        return view.series(site, meter, boundaries_ms)
 
 
 def statement_for(ledger: Ledger, hq: HqConfig, month_text: str) -> Statement:
@@ -76,8 +75,8 @@ def statement_for(ledger: Ledger, hq: HqConfig, month_text: str) -> Statement:
     Unreachable, OutsideError
         The ledger failed.
     """
-    with ledger.reading() as connection:
-        return statement_at(connection, hq, month_text)
+    with viewing(ledger, hq) as view:
+        return build(inputs_at(view, month_text))
 
 
 def statement_at(

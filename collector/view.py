@@ -7,6 +7,7 @@ for an auditor come from the same registers.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from functools import cached_property
 from types import MappingProxyType
@@ -15,7 +16,7 @@ from sqlalchemy import Connection
 
 from collector import records
 from collector.corrections import Corrections
-from collector.ledger import closings, values
+from collector.ledger import Ledger, closings, values
 from collector.meter_counter import Asked, meter_counter
 from collector.network_energies import network_series
 from collector.register_days import RegisterDays
@@ -232,6 +233,21 @@ class View:
         """
         ends = (interval.start_ms, interval.end_ms)
         return network_series(self, site, self.network(site), ends)[0]
+
+
+@contextmanager
+def viewing(ledger: Ledger, hq: HqConfig) -> Iterator[View]:
+    """Give a ledger at one snapshot as the plan sees it; afterwards the ledger keeps the days thinned for it.
+
+    Raises
+    ------
+    Unreachable, OutsideError
+        The ledger failed.
+    """
+    with ledger.reading() as connection:
+        view = View(connection, hq)
+        yield view
+    view.days.keep(ledger)
 
 
 def _dates(installations: Iterable[Installation]) -> Iterator[int]:

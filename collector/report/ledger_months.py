@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, func, select
 
 from collector.closing import status
-from collector.figures import energy_series, months_with_data, statement_at
+from collector.figures import energy_series, inputs_at, months_with_data
 from collector.ledger import closings, decisions, open_ledger
 from collector.ledger.record_tables import decisions as decided
 from collector.ledger.tables import frames, fuel_lines, production_lines
@@ -19,9 +19,10 @@ from collector.proposals import proposals
 from collector.records import find_meters
 from collector.report.sheet import Sheet
 from collector.report.standing import Standing
+from collector.view import View, viewing
 from config.hq import HqConfig, load_hq
 from core.carbon.closing import MonthStatus
-from core.carbon.statement import to_json
+from core.carbon.statement import build, to_json
 from core.chain import Head
 from core.delivery.count import Count
 from core.timeline import days, month
@@ -84,8 +85,8 @@ class LedgerMonths:
         with self._lock:
             hq = self._refresh()
             if month_text not in self._sheets:
-                with self._ledger.reading() as connection:
-                    content = _statement(connection, hq, month_text)
+                with viewing(self._ledger, hq) as view:
+                    content = _statement(view, month_text)
                 self._sheets[month_text] = Sheet.parse(content)
             return self._sheets[month_text]
 
@@ -176,11 +177,11 @@ class LedgerMonths:
             return (configured_ns, *(connection.execute(each).scalar_one() for each in numbers))
 
 
-def _statement(connection: Connection, hq: HqConfig, month_text: str) -> bytes:
-    closing = status(connection, month_text).closing
+def _statement(view: View, month_text: str) -> bytes:
+    closing = status(view.connection, month_text).closing
     if closing is not None:
-        return closings.statement(connection, closing)
-    return to_json(statement_at(connection, hq, month_text))
+        return closings.statement(view.connection, closing)
+    return to_json(build(inputs_at(view, month_text)))
 
 
 def _standing(connection: Connection, hq: HqConfig, month_text: str) -> Standing:
