@@ -178,7 +178,7 @@ def _lines(since: Iterable[Decision], was: Version, now: Version) -> Iterator[Ca
         old, new = ({line["id"]: line for line in _of_kind(each.sheet, kind)} for each in (was, now))
         for name in sorted(new.keys() - old.keys()):
             line = new[name]
-            by = next((each for each in imports if name in each.facts.get("ids", ())), None)
+            by = next((each for each in imports if name in each.facts.get("lines", ())), None)
             what = f"{kind} line of {line['document']}: {line['quantity']} {line['unit']}"
             yield Cause(what if by is None else f"{what}, import {by.number}", by)
         for name in sorted(old.keys() - new.keys()):

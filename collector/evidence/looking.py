@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from collector.chain_check import differences
 from collector.evidence import verify
 from collector.ledger import Ledger, decisions
-from core.chain import problems
 from core.errors import OutsideError
 
 Told = tuple[list[str], list[str]]
@@ -57,7 +57,7 @@ def look_through(ledger: Ledger, head: str = "") -> Told:
     """
     with ledger.reading() as connection:
         history = decisions.read(connection)
-    wrong = [str(each) for each in problems(history)]
+        wrong = differences(connection)
     newest = f"{history[-1].number} {history[-1].hash}" if history else f"0 {'0' * 64}"
     if head and not any(each.hash.startswith(head) for each in history):
         wrong.append(f"no decision has the hash {head}: the newest is {newest}")

@@ -12,9 +12,11 @@ from pathlib import Path
 from collector.imports.activity import Imported
 from collector.imports.readings import KIND
 from collector.ledger import Ledger, bills, decisions
+from collector.ledger.binding import bound
 from collector.people import Who
 from collector.tabular import Line, look_through, read_lines
 from config.hq import HqConfig
+from core.chain import Json
 from core.errors import DataError
 from core.metering.bills import Bill
 
@@ -62,12 +64,12 @@ def import_bills(path: Path, ledger: Ledger, hq: HqConfig, *, who: Who, now_ms: 
         held = bills.read(connection)
     fresh, known = _settle(good, held, bad)
     if fresh:
-        body = {
+        body: dict[str, Json] = {
             "what": "bills",
             "file": path.name,
             "sha256": file.sha256,
             "aside": len(bad),
-            "ids": sorted(bill.id for bill in fresh),
+            "lines": bound(map(bills.row_of, fresh)),
         }
         with ledger.writing() as connection:
             decision = decisions.decide(connection, kind=KIND, who=who, reason="", body=body, time_ms=now_ms)

@@ -26,7 +26,7 @@ def add(connection: Connection, rows: Iterable[Bill], decision: Decision) -> int
         The import that brings them.
     """
     held = set(connection.scalars(select(table.c.id)))
-    added = [_row(bill) | {"decision": decision.number} for bill in rows if bill.id not in held]
+    added = [row_of(bill) | {"decision": decision.number} for bill in rows if bill.id not in held]
     if added:
         connection.execute(insert(table), added)
     return len(added)
@@ -57,7 +57,8 @@ def bill_of(row: Row[Any]) -> Bill:
     )
 
 
-def _row(bill: Bill) -> dict[str, object]:
+def row_of(bill: Bill) -> dict[str, object]:
+    """Return a bill as a row of the table, but for its decision."""
     return {
         "id": bill.id,
         "point": bill.point,
