@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from collector.corrections import usable_by
 from collector.ledger import cells
 from collector.register_days import RegisterDays
+from core.metering.cells import Cell
 from core.metering.corrections import Correction, Exclude, corrected_cells, entered
 from core.metering.counters import Counter, EventKind, counter_of_cells
 from core.metering.following import RETURN_MS, STILL_MS
@@ -84,8 +85,38 @@ class Asked:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """Readings of a point that make the same of what is asked as all of them would.
+
+    Parameters
+    ----------
+    span
+        The whole days that they are of.
+    cells
+        Corrected, in time order.
+    left_out
+        As `Counter` has it [ms since 1970 UTC].
+    entered
+        Instants of the indexes that a person entered [ms since 1970 UTC].
+    counter
+        What they make.
+    """
+
+    span: Interval
+    cells: tuple[Cell, ...]
+    left_out: frozenset[int]
+    entered: frozenset[int]
+    counter: Counter
+
+
 def meter_counter(connection: Connection, days: RegisterDays, asked: Asked) -> Counter:
-    """Return the counter of a point's registers over what is asked, and its brackets.
+    """Return the counter of a point's registers over what is asked, and its brackets; see `gather`."""
+    return _of_interval(gather(connection, days, asked).counter, asked.interval)
+
+
+def gather(connection: Connection, days: RegisterDays, asked: Asked) -> Gathered:
+    """Return the readings of a point over what is asked, and whatever decides about its brackets.
 
     Energies and coverage between the instants asked, and what is told of that time, are those that the
     counter of all readings would give.
@@ -108,13 +139,12 @@ def meter_counter(connection: Connection, days: RegisterDays, asked: Asked) -> C
         found = days.of(asked.spec, listed, asked.whole_days(listed) | also)
         span = Interval(listed[0].start_ms, listed[-1].end_ms)
         corrected = corrected_cells(found.cells, asked.corrections, span)
-        counter = counter_of_cells(
-            corrected, asked.spec, entered=entered(asked.corrections), left_out=found.left_out
-        )
+        by_hand = entered(asked.corrections)
+        counter = counter_of_cells(corrected, asked.spec, entered=by_hand, left_out=found.left_out)
         spoilt = set(_spoilt(counter, asked, found.thinned))
         wider = _wider(connection, asked, span, counter)
         if not spoilt and wider == span:
-            return _of_interval(counter, interval)
+            return Gathered(span, corrected, found.left_out, by_hand, counter)
         also |= spoilt
         span = wider
 

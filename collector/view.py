@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from collector import records
 from collector.corrections import Corrections
 from collector.ledger import Ledger, closings, values
-from collector.meter_counter import Asked, meter_counter
+from collector.meter_counter import Asked, Gathered, gather, meter_counter
 from collector.network_energies import network_series
 from collector.register_days import RegisterDays
 from config.hq import HqConfig, SiteRecord
@@ -163,8 +163,39 @@ class View:
         fixed: Mapping[int, Boundary] = MappingProxyType({}),
         whole: bool = False,
     ) -> Counter:
+        asked = self._asked(site, meter, instants_ms, values=values, fixed=fixed, whole=whole)
+        return meter_counter(self.connection, self.days, asked)
+
+    def gathered(self, site: SiteRecord, meter: MeterRecord, instants_ms: Sequence[int]) -> Gathered:
+        """Return the readings that a meter's energies between successive instants are made of.
+
+        Parameters
+        ----------
+        instants_ms
+            In time order [ms since 1970 UTC].
+
+        Raises
+        ------
+        ConfigError, DataError
+            Records or cells contradict each other.
+        """
+        whole = Interval(instants_ms[0], instants_ms[-1])
+        values, fixed = self.values(meter, whole), self.fixed(meter, whole)
+        asked = self._asked(site, meter, instants_ms, values=values, fixed=fixed)
+        return gather(self.connection, self.days, asked)
+
+    def _asked(
+        self,
+        site: SiteRecord,
+        meter: MeterRecord,
+        instants_ms: Sequence[int],
+        *,
+        values: Iterable[IntervalValue] = (),
+        fixed: Mapping[int, Boundary] = MappingProxyType({}),
+        whole: bool = False,
+    ) -> Asked:
         installations = self.installations(site, meter)
-        asked = Asked(
+        return Asked(
             spec=counter_spec(meter.point, installations),
             zone=site.time_zone,
             instants_ms=instants_ms,
@@ -173,7 +204,6 @@ class View:
             corrections=self.corrections.of(meter),
             whole=whole,
         )
-        return meter_counter(self.connection, self.days, asked)
 
     def network(self, site: SiteRecord) -> Network:
         """Return a site's tree of meters, whole.
