@@ -5,15 +5,30 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, literal, literal_column, select
 
 from collector.facts import Aside, Happened, LaneRecord, Record
 from collector.ledger import Ledger, cells, counts, projection
 from collector.ledger.tables import blocks, events, frames, quarantine, streams
 from core.delivery.count import Count, total
+from core.delivery.holdings import FrameState
 
 _ASIDE_SHOWN = 20
 _EVENTS_SHOWN = 20
+_FRAMES_ASIDE = (
+    select(
+        literal("frames of ") + streams.c.agent + literal(" ") + streams.c.lane,
+        frames.c.reason,
+        func.count(),
+        func.count(),
+        func.max(frames.c.last_ms),
+    )
+    .join(streams)
+    .where(frames.c.state == literal_column(f"'{FrameState.QUARANTINED}'"))  # as its index is written
+    .group_by(streams.c.agent, streams.c.lane, frames.c.reason)
+    .order_by(func.count().desc())
+    .limit(_ASIDE_SHOWN)
+)
 
 
 def by_lane(counted: Iterable[Count]) -> tuple[Count, ...]:
@@ -113,9 +128,11 @@ def _aside(connection: Connection) -> tuple[Aside, ...]:
     last = func.max(quarantine.c.time_ms)
     columns = (quarantine.c.source, quarantine.c.reason, func.count(), func.sum(quarantine.c.times), last)
     kinds = select(*columns).group_by(quarantine.c.source, quarantine.c.reason).order_by(last.desc())
+    messages = connection.execute(kinds.limit(_ASIDE_SHOWN)).all()
+    found = [*messages, *connection.execute(_FRAMES_ASIDE).all()]
     return tuple(
-        Aside(source=source, reason=reason, things=things, times=int(times), last_ms=last_ms)
-        for source, reason, things, times, last_ms in connection.execute(kinds.limit(_ASIDE_SHOWN))
+        Aside(source=source, reason=reason, things=things, times=int(times), last_ms=last_ms or 0)
+        for source, reason, things, times, last_ms in found
     )
 
 

@@ -1,10 +1,11 @@
-"""Secrets that stand in files of their own."""
+"""Secrets that a configuration names by their files."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from core.errors import ConfigError
+from core.errors import ConfigError, OutsideError
+from core.runtime.secrets import secret_in
 
 
 def read_secret(path: Path, what: str) -> str:
@@ -20,19 +21,11 @@ def read_secret(path: Path, what: str) -> str:
     Raises
     ------
     ConfigError
-        If the file cannot be read or is empty.
+        If the file cannot be read, is no text or is empty.
     """
     try:
-        secret = path.read_text(encoding="utf-8").strip("\r\n")
-    except OSError as error:
+        return secret_in(path)
+    except OutsideError as error:
         raise ConfigError(
-            f"{what} cannot be read",
-            where=str(path),
-            evidence=error.strerror or str(error),
-            next=f"ls -l {path}",
+            f"{what} cannot be read", where=error.where, evidence=error.evidence, next=error.next
         ) from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{what} cannot be read", where=str(path), evidence="it is no UTF-8 text") from None
-    if not secret:
-        raise ConfigError(f"{what} is missing", where=str(path), evidence="the file is empty")
-    return secret

@@ -24,6 +24,7 @@ from sqlalchemy import (
 metadata = MetaData()
 
 _UNDECODED = "state = 'undecoded'"
+_QUARANTINED = "state = 'quarantined'"
 
 # SQLite numbers rows by itself only where the key is declared INTEGER.
 Number = BigInteger().with_variant(Integer(), "sqlite")
@@ -101,6 +102,12 @@ frames = Table(
         "point_table",
         sqlite_where=text(_UNDECODED),
         postgresql_where=text(_UNDECODED),
+    ),
+    Index(
+        "frames_quarantined",
+        "stream",
+        sqlite_where=text(_QUARANTINED),
+        postgresql_where=text(_QUARANTINED),
     ),
     sqlite_autoincrement=True,  # a number is never given twice, also when its frame is decoded late
 )

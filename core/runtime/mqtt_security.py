@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from core.errors import Unreachable
+from core.errors import OutsideError, Unreachable
+from core.runtime.secrets import secret_in
 from core.runtime.tls import TlsFiles, TlsPeer
 
 PASSWORD_VARIABLE: Final = "SEIREN_BROKER_PASSWORD"
@@ -54,22 +55,15 @@ class MqttSecurity:
         if self.password_file is None:
             return os.environ.get(PASSWORD_VARIABLE)
         try:
-            secret = self.password_file.read_text(encoding="utf-8").strip("\r\n")
-        except (OSError, UnicodeDecodeError) as error:
-            told = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
-            raise self._unusable(told or "it cannot be read") from None
-        if not secret:
-            raise self._unusable("the file is empty")
-        return secret
-
-    def _unusable(self, evidence: str) -> Unreachable:
-        return Unreachable(
-            "the broker's password cannot be read",
-            where=str(self.password_file),
-            evidence=evidence,
-            cause="the file is missing, or not readable for the user that this program runs as",
-            next=f"ls -l {self.password_file}",
-        )
+            return secret_in(self.password_file)
+        except OutsideError as error:
+            raise Unreachable(
+                "the broker's password cannot be read",
+                where=error.where,
+                evidence=error.evidence,
+                cause="the file is missing, or not readable for the user that this program runs as",
+                next=error.next,
+            ) from None
 
 
 class _TellingSocket(ssl.SSLSocket):

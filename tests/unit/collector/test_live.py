@@ -124,7 +124,11 @@ def test_the_record_of_a_ledger(tmp_path: Path) -> None:
     assert (lane.taken, lane.stored, lane.quarantined, lane.waiting) == (25, 10, 1, 14)
     assert lane.newest_ms == T0 + 9 * 60_000
     assert (found.points, found.behind, found.set_aside, found.closes) == (1, 3, 1, True)
-    assert [(each.things, each.times) for each in found.aside] == [(1, 2)]
+    assert [(each.source, each.things, each.times) for each in found.aside] == [
+        ("seiren/v1/aoba/aoba-1/registers", 1, 2),
+        ("frames of aoba-1 registers", 1, 1),
+    ]
+    assert "payload is not JSON" in found.aside[1].reason
 
 
 def hq_at(folder: Path, broker: int, port: int) -> HqConfig:

@@ -109,6 +109,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("point", "day_ms"),
         sqlite_with_rowid=False,
     )
+    aside = sa.text("state = 'quarantined'")
+    op.create_index("frames_quarantined", "frames", ["stream"], sqlite_where=aside, postgresql_where=aside)
     _bind_lines()
 
 
