@@ -20,7 +20,7 @@ from core.metering.cells import cells_of
 from core.metering.counters import Counter, counter_of_cells
 from core.metering.energy import IntervalEnergy, Origin, energy, series
 from core.metering.registers import counter_spec
-from core.timeline import Interval, days, half_hours
+from core.timeline import HALF_HOUR_MS, Interval, days
 from tests.unit.core.metering.oracle.meters import POINT
 from tests.unit.core.metering.oracle.months import meter_months
 from tests.unit.core.metering.oracle.scenario import HARMLESS, Fault, MeterMonths
@@ -71,8 +71,10 @@ def parts_of(months: MeterMonths, dice: random.Random) -> list[tuple[int, ...]]:
     whole = months.whole
     cuts = sorted({dice.randrange(whole.start_ms, whole.end_ms) for _ in range(8)} - {whole.start_ms})
     near = dice.choice(months.happenings).start_ms if months.happenings else whole.start_ms
-    first = max(whole.start_ms, near - near % 1_800_000 - 3_600_000)
-    window = half_hours(Interval(first, max(first, min(first + 6 * 3_600_000, whole.end_ms))))
+    first = max(whole.start_ms, near - near % HALF_HOUR_MS - 2 * HALF_HOUR_MS)
+    window = [
+        time_ms for time_ms in range(first, first + 12 * HALF_HOUR_MS, HALF_HOUR_MS) if time_ms in whole
+    ]
     others = (
         days(whole, months.zone),
         (whole.start_ms, *cuts, whole.end_ms),
@@ -110,7 +112,8 @@ def months_too_timid(months: MeterMonths, counter: Counter, parts: tuple[Interva
     times = counter.times_ms
     for part in parts:
         start_ms, end_ms = part.interval.start_ms, part.interval.end_ms
-        if months.is_doubtful(part.interval) or not times[0] <= start_ms < end_ms <= times[-1]:
+        told = not months.is_doubtful(part.interval) and not months.is_costly(part.interval)
+        if not told or not times[0] <= start_ms < end_ms <= times[-1]:
             continue
         assert part.wh is not None, part
         widths = Fraction(0)

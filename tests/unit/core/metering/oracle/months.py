@@ -48,7 +48,7 @@ class _Maker:
         self.dice = dice = random.Random(seed)
         self.zone = ZoneInfo(dice.choice(_ZONES))
         first = dice.choice(_MONTHS)
-        spans = [month(add_months(first, index), self.zone) for index in range(dice.choice((1, 2, 2, 3)))]
+        spans = [month(add_months(first, index), self.zone) for index in range(dice.choice((1, 1, 1, 2, 3)))]
         self.ends = (*(span.start_ms for span in spans), spans[-1].end_ms)
         self.begin, self.finish = self.ends[0] - DAY_MS, self.ends[-1] + DAY_MS
         self.full_scale_mw = int(10 ** dice.uniform(6, 11))

@@ -15,6 +15,7 @@ from tests.unit.core.metering.oracle.scenario import HOUR_MS, MINUTE_MS, Fault, 
 from tests.unit.core.metering.oracle.truth import MWMS_PER_WH, TrueRegister
 
 _LUMP_MS = 302_000
+_RETURN_MS = 6 * HOUR_MS
 _WINDOW_MS = 2 * HOUR_MS
 
 
@@ -158,10 +159,16 @@ class Reader:
         honest = [each for each in seen if each.honest]
         for before, after in pairwise(honest):
             fell = any(before.time_ms < each.start_ms <= after.time_ms for each in falls)
-            if fell and self._explained(before, after):
+            if fell and (self._explained(before, after) or self._soon_back(before, after, honest)):
                 doubts.append(Interval(before.time_ms, after.time_ms))
         doubts += self._doubted_lies(seen)
         return doubts
+
+    def _soon_back(self, before: _Seen, after: _Seen, seen: Sequence[_Seen]) -> bool:
+        """Tell whether a register that fell is soon where it was, on a circuit of which nothing is known."""
+        later = [each for each in seen if each.time_ms > after.time_ms]
+        soon = [each for each in later if each.time_ms <= after.time_ms + _RETURN_MS] or later[:1]
+        return not self._months.known and any(each.steps >= before.steps for each in soon)
 
     def _doubted_lies(self, seen: Sequence[_Seen]) -> list[Interval]:
         """Return where readings were wrong and yet explained by what was read before and after."""
@@ -177,6 +184,9 @@ class Reader:
             first, last = run[0], run[-1]
             enters = first == 0 or self._explained(seen[first - 1], seen[first])
             leaves = last + 1 == len(seen) or self._explained(seen[last], seen[last + 1])
+            around = [each for each in seen[first - 1 : last + 2] if each.honest]
+            if around and around[-1].steps <= self._plausible(around[-1].meter, _RETURN_MS):
+                self._months.costly.append(Interval(around[0].time_ms, around[-1].time_ms + 1))
             if enters and leaves:
                 doubts.append(
                     Interval(seen[max(first - 1, 0)].time_ms, seen[min(last + 1, len(seen) - 1)].time_ms)

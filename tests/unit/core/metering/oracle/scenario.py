@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
@@ -87,6 +88,9 @@ class MeterMonths:
         What went wrong, in time order.
     doubtful
         Stretches in which nothing on record can tell what happened [ms since 1970 UTC].
+    costly
+        Stretches in which a wrong reading may as well have been a register that started again
+        [ms since 1970 UTC].
     clock_off
         Stretches in which the times of readings are wrong, and by how much at most [ms].
     readings
@@ -102,6 +106,7 @@ class MeterMonths:
     known: bool
     happenings: list[Happening]
     doubtful: list[Interval] = field(default_factory=list)
+    costly: list[Interval] = field(default_factory=list)
     clock_off: list[tuple[Interval, int]] = field(default_factory=list)
     readings: list[Reading] = field(default_factory=list)
 
@@ -145,6 +150,13 @@ class MeterMonths:
 
     def is_doubtful(self, interval: Interval) -> bool:
         """Tell whether an interval touches a stretch in which nothing on record can tell what happened."""
-        return any(
-            each.start_ms < interval.end_ms and interval.start_ms < each.end_ms for each in self.doubtful
-        )
+        return any(map(_touches(interval), self.doubtful))
+
+    def is_costly(self, interval: Interval) -> bool:
+        """Tell whether an interval touches a stretch in which the register may have started again."""
+        return any(map(_touches(interval), self.costly))
+
+
+def _touches(interval: Interval) -> Callable[[Interval], bool]:
+    """Return a function that tells whether another interval has a part of this one."""
+    return lambda other: other.start_ms < interval.end_ms and interval.start_ms < other.end_ms
