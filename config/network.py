@@ -80,7 +80,12 @@ class NetworkMeter(MeterRecord):
                 yield Problem(at, f"This is {error.what}.", error.evidence, error.cause, error.next)
         for (_, before, earlier_ms), (at, text, later_ms) in pairwise(known):
             if later_ms <= earlier_ms:
-                yield Problem(at, "A meter's times stand in order.", f"{text} after {before}")
+                yield Problem(
+                    at,
+                    "A meter's times stand in order.",
+                    f"{text} after {before}",
+                    next="correct one of the two",
+                )
         if self.moves and self.parent is None:
             yield Problem(
                 (*loc, "moves"),

@@ -96,7 +96,9 @@ class SiteRecord(Model):
             misplaced += meter.place_problems((*loc, "meters", index), self.time_zone)
         yield from misplaced
         if not misplaced:
-            yield from (self._placed(loc, fault) for fault in faults(self.nodes(), self.boundary))
+            yield from (
+                self._placed(loc, fault) for fault in faults(self.nodes(), self.boundary, self.time_zone)
+            )
         known = {meter.id for meter in self.named}
         if self.allocation is not None:
             yield from self._shares((*loc, "allocation"), self.allocation, known, products)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from core.metering.nodes import BEGINNING, Current, Node
 from core.metering.quantities import Quantity, Unit
@@ -35,7 +36,7 @@ class Fault:
     next: str = ""
 
 
-def faults(nodes: Sequence[Node], boundary: Sequence[str]) -> Iterator[Fault]:
+def faults(nodes: Sequence[Node], boundary: Sequence[str], zone: ZoneInfo = UTC_ZONE) -> Iterator[Fault]:
     """Yield all that is wrong with a network, each once.
 
     Parameters
@@ -44,6 +45,8 @@ def faults(nodes: Sequence[Node], boundary: Sequence[str]) -> Iterator[Fault]:
         All meters, each in each of its places.
     boundary
         Ids of the meters that feed scope 2.
+    zone
+        Time zone that times are told in.
     """
     found = list(dict.fromkeys(_of_names(nodes, boundary)))
     yield from found
@@ -53,9 +56,9 @@ def faults(nodes: Sequence[Node], boundary: Sequence[str]) -> Iterator[Fault]:
     instants = {node.since_ms for node in nodes} | {node.end_ms for node in nodes if node.end_ms is not None}
     for start_ms in sorted(instants):
         standing = {node.meter: node for node in nodes if node.stands(start_ms)}
-        moment = _Moment(standing, tuple(meter for meter in boundary if meter in standing), start_ms)
+        moment = _Moment(standing, tuple(meter for meter in boundary if meter in standing), start_ms, zone)
         circles = tuple(moment.circles())
-        for fault in (*circles, *(() if circles else (*moment.unfed(boundary), *moment.double()))):
+        for fault in (*moment.unfed(boundary), *circles, *(() if circles else moment.double())):
             if (at := (fault.meter, fault.key, fault.what)) not in told:
                 told.add(at)
                 yield fault
@@ -99,13 +102,20 @@ class _Moment(Standing):
 
     boundary: tuple[str, ...]
     time_ms: int
+    zone: ZoneInfo
 
     def circles(self) -> Iterator[Fault]:
         """Yield meters that feed themselves, or are sums of themselves, or whose parent is not there."""
         for meter, node in self.nodes.items():
             if node.parent is not None and node.parent not in self.nodes:
                 what = "the parent of a meter is not in the network while it is"
-                yield Fault(meter, "parent", what, f"{node.parent} at {self._when()}")
+                yield Fault(
+                    meter,
+                    "parent",
+                    what,
+                    f"{node.parent} at {self._when()}",
+                    next="end it where its parent ends, or say with moves: what feeds it from then on",
+                )
             elif chain := self._back_to(meter):
                 key = "parent" if node.parent in chain else "plus"
                 what = "a meter feeds itself: it is above itself" if key == "parent" else _SUM_OF_ITSELF
@@ -246,7 +256,7 @@ class _Moment(Standing):
                 )
 
     def _when(self) -> str:
-        return "any time" if self.time_ms == BEGINNING else format_local(self.time_ms, UTC_ZONE)
+        return "any time" if self.time_ms == BEGINNING else format_local(self.time_ms, self.zone)
 
 
 def _repeated(names: Sequence[str]) -> list[str]:
