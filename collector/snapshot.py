@@ -13,25 +13,24 @@ from dataclasses import fields
 
 from sqlalchemy import Connection
 
-from collector.corrections import around
 from collector.evidence import readings
+from collector.evidence.readings import content_hash, readings_in
 from collector.evidence.rows import to_csv
 from collector.ledger import activity, cells
 from collector.view import View
 from config.factors import load_electricity_series, load_fuel_factors
 from config.hq import HqConfig, SiteRecord
+from config.plan import plan_document
 from core.carbon.activity import FuelLine, ProductionLine
 from core.carbon.factors import ElectricityFactor, ElectricitySeries, FuelFactor
 from core.carbon.rounding import exact_text
 from core.chain import canonical
 from core.metering.boundaries import Boundary
-from core.metering.cells import content_hash
-from core.metering.corrections import entered
 from core.metering.frozen import frozen_text
 from core.metering.installations import Installation
 from core.metering.readings import Count
 from core.metering.sources import IntervalValue
-from core.timeline import format_local, month
+from core.timeline import Interval, format_local, month
 
 SCHEMA = "seiren.inputs/1"
 
@@ -40,14 +39,15 @@ _INSTALLATION = (
     *("resolution", "wrap_at", "opening", "closing", "full_scale_kw", "accuracy_class"),
     *("calibration_until", "profile", "evidence"),
 )
-_CELLS = ("point", "cells", "readings", "sha256")
-_ENTERED = ("point", "time")
+_CELLS = ("point", "from", "to", "cells", "readings", "sha256")
+_INSTANT = ("point", "time")
 _VALUE = ("point", "from", "to", "wh", "origin", "method", "document", "sha256", "reader", "note")
 _FROZEN = ("point", "time", "boundary")
 _OF_POINTS: Mapping[str, tuple[str, ...]] = {
     "installations": _INSTALLATION,
     "cells": _CELLS,
-    "entered": _ENTERED,
+    "entered": _INSTANT,
+    "left_out": _INSTANT,
     "values": _VALUE,
     "frozen": _FROZEN,
 }
@@ -105,29 +105,30 @@ def input_files(
     series = load_electricity_series(hq.electricity_factor)
     head = {"schema": SCHEMA, "month": month_text, "closed": closed, "electricity": _series(series)}
     yield "inputs/month.json", _json(head)
-    yield "inputs/plan.json", _json(_plan(hq))
+    yield "inputs/plan.json", _json(plan_document(hq))
     tables: dict[str, list[Mapping[str, object]]] = {name: [] for name in _OF_POINTS}
     for site in hq.sites:
-        interval = month(month_text, site.time_zone)
+        interval, zone = month(month_text, site.time_zone), site.time_zone
+        instants = _instants(view, site, interval)
         for meter in site.meters:
-            corrections = view.corrections.of(meter)
-            used = around(connection, meter.point, interval, corrections)
-            yield f"inputs/readings/{meter.point}.csv", readings.to_csv(used, site.time_zone)
-            whole = cells.around(connection, meter.point, interval)
+            used = view.gathered(site, meter, instants)
+            yield f"inputs/readings/{meter.point}.csv", readings.to_csv(used.cells, zone)
+            whole = cells.packed(connection, meter.point, used.span)
             tables["cells"].append(
                 {
                     "point": meter.point,
+                    "from": format_local(used.span.start_ms, zone),
+                    "to": format_local(used.span.end_ms, zone),
                     "cells": len(whole),
-                    "readings": sum(len(cell.readings) for cell in whole),
-                    "sha256": content_hash(whole),
+                    "readings": sum(readings_in(data) for _, data in whole),
+                    "sha256": content_hash(meter.point, whole),
                 }
             )
             tables["installations"] += (_installation(each, site) for each in view.installations(site, meter))
-            read_at = {time_ms for cell in used for time_ms, _, _ in cell.readings}
-            tables["entered"] += (
-                {"point": meter.point, "time": format_local(time_ms, site.time_zone)}
-                for time_ms in sorted(entered(corrections) & read_at)
-            )
+            read_at = {time_ms for cell in used.cells for time_ms in cell.times_ms}
+            for name, found in (("entered", used.entered), ("left_out", used.left_out)):
+                times = sorted(found & read_at)
+                tables[name] += ({"point": meter.point, "time": format_local(each, zone)} for each in times)
             tables["values"] += (_value(each, site) for each in view.values(meter, interval))
             tables["frozen"] += (
                 _frozen(meter.point, mark, site) for mark in view.fixed(meter, interval).values()
@@ -145,9 +146,11 @@ def input_files(
     yield "inputs/electricity_factors.csv", to_csv(_ELECTRICITY_FACTOR, rows_of)
 
 
-def _plan(hq: HqConfig) -> object:
-    kept = {"company", "synthetic", "electricity_factor", "sites", "products", "targets"}
-    return hq.model_dump(mode="json", include=kept, warnings=False)
+def _instants(view: View, site: SiteRecord, interval: Interval) -> list[int]:
+    """Return the instants at which energies of the month begin and end [ms since 1970 UTC]."""
+    places = (node.within(interval) for node in view.network(site).nodes)
+    ends = {each for part in places if part is not None for each in (part.start_ms, part.end_ms)}
+    return sorted(ends | {interval.start_ms, interval.end_ms})
 
 
 def _installation(each: Installation, site: SiteRecord) -> dict[str, object]:

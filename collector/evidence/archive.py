@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import zipfile
@@ -9,27 +11,28 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, select
 
 from collector.evidence import readings
-from collector.evidence.readme import README
+from collector.evidence.readme import readme
 from collector.evidence.rows import to_csv
 from collector.figures import statement_at
 from collector.ledger import Ledger, cells, closings, decisions
 from collector.ledger.tables import events
 from collector.snapshot import input_files
-from collector.view import View
 from config.hq import HqConfig
 from core.carbon.statement import to_json
-from core.chain import BEGINNING, Decision, Head, canonical
+from core.chain import BEGINNING, Head, canonical
 from core.errors import OutsideError
-from core.timeline import format_local, month
+from core.timeline import Interval, format_local, month, parse_local
 
 MANIFEST = "MANIFEST.sha256"
 VERIFIER = Path(__file__).with_name("verify.py")
 
-_EVENT = ("time", "of", "kind", "text")
+_EVENT = ("time", "agent", "lane", "kind", "text")
 _FIRST_DAY = (1980, 1, 1, 0, 0, 0)
 _MODE = 0o100644 << 16
 
@@ -96,63 +99,46 @@ class _Evidence:
     """What goes into the archive of a month."""
 
     def __init__(self, connection: Connection, hq: HqConfig, month_text: str) -> None:
-        self._connection, self._hq, self._month = connection, hq, month_text
+        self._connection, self._month = connection, month_text
         status = closings.statuses(connection).get(month_text)
-        self._closing = None if status is None else status.closing
-        self.closed = self._closing is not None
+        closing = None if status is None else status.closing
         history = decisions.read(connection)
-        if self._closing is not None:
-            history = history[: self._closing.decision.number]
-        self._decisions: tuple[Decision, ...] = history
+        if closing is not None:
+            kept = closings.read(connection, closing)
+            history = history[: closing.decision.number]
+            self._statement, self._inputs = kept.statement, json.loads(kept.inputs)
+        else:
+            self._statement = to_json(statement_at(connection, hq, month_text))
+            self._inputs = dict(input_files(connection, hq, month_text))
+        self.closed = closing is not None
+        self._decisions = history
         newest = history[-1] if history else None
         self.head = Head(0, BEGINNING) if newest is None else Head(newest.number, newest.hash)
 
     def files(self) -> Iterator[tuple[str, str | bytes]]:
         """Yield name and contents of each file."""
-        hq = self._hq
-        yield (
-            "README.md",
-            README.format(
-                month=self._month,
-                company_ja=hq.company.ja,
-                company_en=hq.company.en,
-                synthetic=f" (SYNTHETIC DATA {hq.synthetic})" if hq.synthetic else "",
-            ),
-        )
-        if self._closing is not None:
-            kept = closings.read(self._connection, self._closing)
-            yield "statement.json", kept.statement
-            yield from sorted(json.loads(kept.inputs).items())
-        else:
-            yield "statement.json", to_json(statement_at(self._connection, hq, self._month))
-            yield from sorted(input_files(self._connection, hq, self._month))
-        for site in hq.sites:
-            interval = month(self._month, site.time_zone)
-            for meter in site.meters:
-                near = cells.around(self._connection, meter.point, interval)
-                yield f"cells/{meter.point}.csv", readings.to_csv(near, site.time_zone)
+        plan: dict[str, Any] = json.loads(self._inputs["inputs/plan.json"])
+        zone = ZoneInfo(plan["sites"][0]["time_zone"])  # a statement's sites share one
+        yield "README.md", readme(self._month, plan)
+        yield "statement.json", self._statement
+        yield from sorted(self._inputs.items())
+        for row in csv.DictReader(io.StringIO(self._inputs["inputs/cells.csv"], newline="")):
+            span = Interval(parse_local(row["from"], zone), parse_local(row["to"], zone))
+            whole = cells.read(self._connection, row["point"], span)
+            yield f"cells/{row['point']}.csv", readings.to_csv(whole, zone)
         yield "decisions.jsonl", "".join(f"{canonical(asdict(each))}\n" for each in self._decisions)
-        yield "events.csv", to_csv(_EVENT, self._events())
+        yield "events.csv", to_csv(_EVENT, self._events(month(self._month, zone), zone))
         yield "verify.py", VERIFIER.read_bytes()
 
-    def _events(self) -> list[dict[str, object]]:
-        """Return what registers did, and what agents told of the month, in time order."""
-        view = View(self._connection, self._hq)
-        found: list[tuple[int, str, str, str]] = []
-        for site in self._hq.sites:
-            interval = month(self._month, site.time_zone)
-            for meter in site.meters:
-                told = view.counter(site, meter, interval).events
-                found += ((each.time_ms, meter.point, each.kind.value, each.evidence) for each in told)
-        zone = self._hq.sites[0].time_zone
-        whole = month(self._month, zone)
-        within = (events.c.time_ms >= whole.start_ms) & (events.c.time_ms < whole.end_ms)
-        rows = select(events.c.time_ms, events.c.agent, events.c.kind, events.c.text).where(within)
-        found += (tuple(row) for row in self._connection.execute(rows))
-        return [
-            {"time": format_local(time_ms, zone), "of": of, "kind": kind, "text": text}
-            for time_ms, of, kind, text in sorted(found)
-        ]
+    def _events(self, interval: Interval, zone: ZoneInfo) -> Iterator[dict[str, object]]:
+        """Yield what agents told of the month, in time order; what registers did is in the statement."""
+        within = (events.c.time_ms >= interval.start_ms) & (events.c.time_ms < interval.end_ms)
+        columns = (events.c.time_ms, events.c.agent, events.c.lane, events.c.kind, events.c.text)
+        for time_ms, agent, lane, kind, text in self._connection.execute(
+            select(*columns).where(within).order_by(*columns)
+        ):
+            time = format_local(time_ms, zone)
+            yield {"time": time, "agent": agent, "lane": lane, "kind": kind, "text": text}
 
 
 def _write(path: Path, files: Iterator[tuple[str, str | bytes]]) -> int:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-README = """\
+from collections.abc import Mapping
+from typing import Any
+
+_README = """\
 # {month} {company_ja} / {company_en}{synthetic}
 
 ## この証拠の確かめ方
@@ -33,15 +36,30 @@ all of this was made anew.
 | inputs/plan.json | モニタリング計画 | the monitoring plan: meters, boundary set, allocation, targets |
 | inputs/installations.csv | 計器台帳 | what stood behind each point, corrections applied |
 | inputs/readings/ | 算定の根拠となった検針値 | the readings that the statement rests on |
+| inputs/values.csv | 検針値によらない電力量 | energy from elsewhere than registers |
+| inputs/frozen.csv | 締めで固定した検針値 | registers that closed months have fixed |
+| inputs/entered.csv | 手入力した検針値 | indexes that people entered |
+| inputs/left_out.csv | 間引いた箇所 | readings after which others were left out |
 | inputs/cells.csv | 検針値全体のハッシュ | how many readings there are of each point, and their hash |
 | inputs/fuels.csv, production.csv | 燃料・生産量 | fuel and production lines, with their documents |
 | inputs/fuel_factors.csv, electricity_factors.csv | 排出係数と出典 | factors, with their sources |
 | cells/ | 検針値の全件 | all readings of each point, as they came |
 | decisions.jsonl | 決定の記録 | decisions, each chained to the one before it |
-| events.csv | 計器の出来事 | what the registers did besides rising |
+| events.csv | エージェントの出来事 | what agents told of the month; what registers did is in the statement |
 | verify.py | 検証プログラム | recomputes the month from the files above |
 | MANIFEST.sha256 | ハッシュ一覧 | SHA-256 of each file (`sha256sum -c` reads it) |
 
 Quality of a reading: 0 good, 1 uncertain, 2 bad. Times are local, with their offset. A cell that begins with
 an apostrophe is text that a spreadsheet would run; the apostrophe is no part of it.
 """
+
+
+def readme(month: str, plan: Mapping[str, Any]) -> str:
+    """Return the page for a month and the plan that it follows."""
+    company, synthetic = plan["company"], plan.get("synthetic")
+    return _README.format(
+        month=month,
+        company_ja=company["ja"],
+        company_en=company["en"],
+        synthetic=f" (SYNTHETIC DATA {synthetic})" if synthetic else "",
+    )

@@ -20,11 +20,14 @@ import struct
 import sys
 import zipfile
 import zlib
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta, timezone
+from decimal import Decimal
 from fractions import Fraction
-from itertools import pairwise, zip_longest
+from itertools import groupby, pairwise, zip_longest
+from math import inf
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -32,6 +35,8 @@ from zoneinfo import ZoneInfo
 MANIFEST = "MANIFEST.sha256"
 HALF_HOUR = 1_800_000
 HOUR = 3_600_000
+RETURN, STILL, LUMP = 6 * HOUR, 7 * 24 * HOUR, 302_000
+EVER = 1 << 62
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)  # noqa: UP017 - an auditor's Python may be older
 NUMBER = re.compile(r"[+-]?[0-9]{1,400}(\.[0-9]{1,400}|/[0-9]{1,400})?")
 READING = re.compile(
@@ -39,11 +44,41 @@ READING = re.compile(
     re.ASCII,
 )
 
+NO_BEFORE, NO_AFTER = "no reading at or before", "no reading at or after"
+CUT = "the register fell or jumped, was exchanged or may have turned unseen at"
+NO_INSTALLATION = "no installation is on record at"
+NO_VALUE = "nothing was measured, billed or entered from"
+ORIGINS = ("measured", "interpolated", "billed", "manual", "substituted", "integrated", "missing")
+
+EXPLANATIONS = {
+    "rollover": "the register passed its last count and went on from 0",
+    "reset": "the register was set to 0, or lost its count in a power failure",
+    "fall": "a meter that is not on record, a register set back, or a reset (without full scale)",
+    "jump": "another meter that is not on record, or another scale or word order",
+    "exchange": "another meter, by the installations on record",
+    "silence": "nothing was read for as long as the register needs for a whole turn",
+    "dip": "the meter was starting, or a wrong value was read",
+    "spike": "a wrong value was read",
+    "frozen": "the display stood still and made up for it at once",
+    "open": "readings that are still to come will tell",
+    "out_of_range": "a wrong value was read, or the wrap on record is wrong",
+    "stood_still": "no load, a meter that is cut off, or a register that is frozen",
+}
+
 Number = int | Fraction
-Reading = tuple[int, Number | None, int]
+Count = int | Decimal
+Reading = tuple[int, Count | None, int]
 """Instant [ms since 1970 UTC], count or None, quality: 0 good, 1 uncertain, 2 bad."""
+Event = tuple[int, str, str]
+"""Instant [ms since 1970 UTC], kind, evidence."""
+Hole = tuple[int, int, str, int]
+"""Where nothing is known: start, end [ms since 1970 UTC], why, the instant to name."""
+Side = tuple[int, Count, str]
+"""One side of a bracket: instant [ms since 1970 UTC], count, quality."""
 Facts = dict[str, Any]
 Label = dict[str, str]
+Term = tuple[int, Fraction, str]
+"""+1 or -1, what the energy is multiplied with, and a meter."""
 Part = tuple[list[str], dict[str, Any], Fraction | None, Fraction | None, str | None, list[str]]
 """What products share: figures, shares, kWh, t, process, what is missing besides."""
 
@@ -89,6 +124,13 @@ def shortened(number: Number, digits: int, way: str, plus: bool = False) -> str:
     if not whole:
         return figures
     return ("-" if number < 0 else "+" if plus else "") + figures
+
+
+def count_of(text: str) -> Count:
+    """What a register held."""
+    if not re.fullmatch(r"-?[0-9]{1,400}(\.[0-9]{1,400})?", text):
+        raise ValueError(f"not a count: {text[:40]!r}")
+    return Decimal(text) if "." in text else int(text)
 
 
 def text_or_none(number: Number | None) -> str | None:
@@ -196,7 +238,7 @@ class Evidence:
                 except ValueError as error:
                     raise Wrong(name, number, f"not a time: {line[:60]!r}, {error}") from error
             at = hours[hour, offset] + int(minute) * 60_000 + int(second) * 1000 + int(ms or 0)
-            rows.append((at, number_of(count) if count else None, int(quality)))
+            rows.append((at, count_of(count) if count else None, int(quality)))
         return rows
 
 
@@ -207,181 +249,721 @@ class Wrong(Exception):
         super().__init__(f"{name}{f' line {line}' if line else ''}: {what}")
 
 
-# ------------------------------------------------------------------------------- registers: what they counted
+# ---------------------------------------------------------------- registers: what they did, by their readings
 
 
 class Register:
-    """A meter's register: its readings in time order, what it has counted, and where it is cut."""
+    """One meter's register: consecutive installations of one serial number, resolution and turn."""
 
-    def __init__(self, point: str, readings: list[Reading], installed: list[Facts]) -> None:
-        self.point = point
-        self.resolution = installed[-1]["resolution"]
-        self.wrap = installed[-1]["wrap_at"]
-        self.wrap_steps = None if self.wrap is None else int(self.wrap / self.resolution)
-        speeds = [each["counts_per_hour"] for each in installed]
-        self.speed = speeds[-1]
-        self.fastest = None if None in speeds else max(speeds)
-        self.exchanges = [
-            later["from"] for earlier, later in pairwise(installed) if earlier["serial"] != later["serial"]
-        ]
-        best: dict[int, tuple[int, Number]] = {}
-        for at, count, quality in readings:
-            if count is not None and quality < 2:
-                best[at] = min(best.get(at, (quality, count)), (quality, count))
-        usable = [(at, count) for at, (_, count) in sorted(best.items())]
-        if self.wrap is not None:
-            usable = [(at, count) for at, count in usable if 0 <= count < self.wrap]
-        self.times = [at for at, _ in usable]
-        self.counts = [count for _, count in usable]
+    def __init__(self, installed: list[Facts]) -> None:
+        first: Facts = installed[0] if installed else {"from": 0, "wrap_at": None, "resolution": Fraction(1)}
+        self.start: int = first["from"]
+        self.wrap: int | None = first["wrap_at"]
+        self.resolution: Fraction = first["resolution"]
+        speeds = [each["counts_per_hour"] for each in installed] or [None]
+        self.speed: Fraction | None = None if None in speeds else max(speeds)
+        self.turn = None if self.wrap is None else int(self.wrap / self.resolution)
+        self.indexes: list[tuple[int, Count]] = []
+        for each in installed:
+            for at, count in ((each["from"], each["opening"]), (each["to"], each["closing"])):
+                if at is not None and count is not None and (at, count) not in self.indexes:
+                    self.indexes.append((at, count))
+
+    def steps(self, count: Count) -> int:
+        return int(Fraction(count) // self.resolution)
+
+    def most(self, ms: int) -> float:
+        """How far it can rise in a time, with what a meter adds in a lump."""
+        if self.speed is None:
+            return inf
+        return int(self.speed * Fraction(6, 5) * (ms + LUMP) // (HOUR * self.resolution)) + 1
+
+    def carries(self, rise: int, ms: int) -> bool:
+        """Whether the circuit can carry a rise in a time."""
+        return rise <= self.most(ms)
+
+    def reach(self, ms: int) -> int | None:
+        """How far it comes in a time at full scale."""
+        return None if self.speed is None else int(self.speed * ms // (HOUR * self.resolution)) + 1
+
+
+class Walk:
+    """A register from reading to reading: what it did, which readings do not count, where it is cut."""
+
+    def __init__(self, register: Register, rows: list[tuple[int, Count]], others_follow: bool) -> None:
+        self.register, self.others_follow = register, others_follow
+        self.times = [at for at, _ in rows]
+        self.counts = [count for _, count in rows]
+        self.steps = [register.steps(count) for count in self.counts]
+        self.held: set[int] = set()
+        self.turns: list[int] = []
+        self.cuts: dict[int, str] = {}
+        self.lows: dict[int, int] = {}  # the first reading after a fall, by the one at which it is back
+        self.events: list[Event] = []
+        self.begin = 0
+        self.still: int | None = None  # a silence as long as a turn
+        if register.turn is not None and register.speed:
+            self.still = int((register.turn - 1) * register.resolution * HOUR // register.speed)
+        here, most = 1, register.most(0)
+        while here < len(self.times):
+            rise = self.steps[here] - self.steps[here - 1]
+            silent = self.still is not None and self.times[here] - self.times[here - 1] >= self.still
+            plain = 0 <= rise <= most and not silent
+            here = (here if plain else self.decide(here - 1, here)) + 1
+
+    def decide(self, last: int, here: int) -> int:
+        """Say what happened between two readings; the reading up to which all is said."""
+        change = self.change(last, here)
+        if change is None:
+            return here
+        if change == "frozen":
+            return self.thaw(last, here)
+        if change == "silence":
+            return self.cut(here, change, (last, here))
+        back = self.back(last, here, change)
+        if change == "rollover" and (back is None or self.climbs(here, back)):
+            self.turns.append(here)
+            self.tell("rollover", here, (last, here))
+            return here
+        if back is not None:
+            return self.out(last, here, back, change)
+        if not self.others_follow and self.times[-1] <= self.times[here] + RETURN:
+            self.held.update(range(here, len(self.times)))
+            self.tell("open", here, (last, here), len(self.times) - here)
+            return len(self.times)
+        if self.last_was_wrong(last, here, change):
+            return here
+        if change == "fall" and self.can_begin(last, here):
+            change = "reset"
+        return self.cut(here, change, (last, here))
+
+    def change(self, last: int, here: int) -> str | None:
+        """What it is, by two readings alone; None for a plain rise."""
+        rise, turn = self.steps[here] - self.steps[last], self.register.turn
+        if not self.climbs(last, here):
+            since = self.times[self.moved(last)]
+            return "frozen" if self.register.carries(rise, self.times[here] - since) else "jump"
+        if turn is None:
+            return "fall" if rise < 0 else None
+        forward, reach = rise % turn, self.register.reach(self.times[here] - self.times[last])
+        if reach is not None and forward + turn <= reach:
+            return "silence"
+        if rise >= 0:
+            return None
+        return "rollover" if forward <= (turn // 2 if reach is None else reach) else "fall"
+
+    def climbs(self, last: int, here: int) -> bool:
+        """Whether the circuit can carry what it rose from one reading to the other."""
+        rise = self.steps[here] - self.steps[last]
+        return self.register.carries(rise, self.times[here] - self.times[last])
+
+    def moved(self, last: int) -> int:
+        """The reading since which it may have stood still, at most seven days before."""
+        since = last
+        while (before := self.before(since)) is not None and self.times[before] >= self.times[last] - STILL:
+            since = before
+            if self.steps[before] != self.steps[last]:
+                break
+        return since
+
+    def thaw(self, last: int, here: int) -> int:
+        """Set aside what it showed while it stood still, and made up for at once."""
+        moved = self.moved(last)
+        flat = [each for each in range(moved + 1, last + 1) if each not in self.held]
+        if flat:
+            self.held.update(flat)
+            self.tell("frozen", flat[0], (moved, flat[0], here), len(flat))
+        return here
+
+    def can_begin(self, last: int, here: int) -> bool:
+        """Whether it can have begun at 0 between two readings and come so far."""
+        count = self.steps[here]
+        can = self.register.carries(count, self.times[here] - self.times[last])
+        return self.register.speed is not None and count >= 0 and can
+
+    def before(self, index: int) -> int | None:
+        """The reading that counts before one, in its segment."""
+        for each in range(index - 1, self.begin - 1, -1):
+            if each not in self.held:
+                return each
+        return None
+
+    def back(self, last: int, here: int, change: str) -> int | None:
+        """The reading at which it is back on its way, within six hours or at the next reading."""
+        steps = self.steps
+        for each in range(here + 1, len(steps)):
+            if each > here + 1 and self.times[each] > self.times[here] + RETURN:
+                return None
+            falls = change != "jump" or steps[each] < steps[each - 1]
+            if steps[each] >= steps[last] and falls and self.change(last, each) in (None, "frozen"):
+                return each
+        return None
+
+    def out(self, last: int, here: int, back: int, change: str) -> int:
+        """Set aside what was out of its way; where it may have begun again instead, cut as well."""
+        self.held.update(range(here, back))
+        kind = "spike" if change == "jump" else "dip"
+        self.tell(kind, here, (last, here, back), back - here)
+        if kind == "dip" and self.register.speed is not None and self.climbs(here, back):
+            self.lows[back] = here
+            return self.cut(back, "dip", None)
+        return self.thaw(last, back) if self.change(last, back) == "frozen" else back
+
+    def last_was_wrong(self, last: int, here: int, change: str) -> bool:
+        """Set the reading before a change aside, if without it there is none."""
+        before = self.before(last)
+        turned = bool(self.turns) and self.turns[-1] == last
+        if before is None or self.change(before, here) is not None or (change == "jump" and not turned):
+            return False
+        if turned:
+            self.turns.pop()
+        self.held.add(last)
+        if change == "fall" and self.can_begin(last, here):
+            self.cut(here, "spike", None)
+        self.tell("spike", last, (before, last, here), 1)
+        return True
+
+    def cut(self, here: int, kind: str, seen: tuple[int, ...] | None) -> int:
+        self.cuts[here] = kind
+        self.begin = here
+        if seen:
+            self.tell(kind, here, seen)
+        return here
+
+    def tell(self, kind: str, at: int, seen: tuple[int, ...], held: int = 0) -> None:
+        text = ", then ".join(str(self.counts[each]) for each in seen)
+        self.events.append((self.times[at], kind, text + (f" ({held} set aside)" if held else "")))
+
+
+class Counter:
+    """All readings of a point that count, register by register, in segments."""
+
+    def __init__(
+        self, readings: list[Reading], installed: list[Facts], entered: set[int], left_out: set[int]
+    ) -> None:
+        self.registers = registers_of(installed)
+        self.times: list[int] = []
+        self.counts: list[Count] = []
         self.total: list[int] = []
         self.segment: list[int] = []
-        self.begins: list[int] = []
-        self.follow()
+        self.segments: list[Facts] = []
+        self.events: list[Event] = []
+        self.held: list[tuple[int, Count]] = []
+        self.left_out = left_out
+        rows, self.uncertain = usable(readings)
+        starts = [bisect_left(rows, register.start, key=itemgetter(0)) for register in self.registers[1:]]
+        for number, (first, end) in enumerate(pairwise((0, *starts, len(rows)))):
+            self.follow(number, rows[first:end])
+        self.events.sort(key=lambda event: event[:2])
+        by_slip = {at for register in self.registers for at, _ in register.indexes}
+        self.entered = (entered | by_slip) & set(self.times)
 
-    def follow(self) -> None:
-        """Go from reading to reading: what has been counted, and in which segment."""
-        steps = [int(count // self.resolution) for count in self.counts]
-        turns = segment = 0
-        stood = 0
-        exchanged = {bisect_right(self.times, at - 1) for at in self.exchanges}
-        for here, (at, step) in enumerate(zip(self.times, steps, strict=True)):
-            if here == 0:
-                self.begins.append(at)
-            else:
-                kind = "cut" if here in exchanged else self.judge(steps, here, stood)
-                if kind == "rollover":
-                    turns += self.wrap_steps or 0
-                elif kind == "cut":
-                    segment, turns = segment + 1, 0
-                    self.begins.append(at)
-                if step != steps[here - 1]:
-                    stood = here
-            self.total.append(step + turns)
-            self.segment.append(segment)
+    def follow(self, number: int, rows: list[tuple[int, Count]]) -> None:
+        """Add the readings of the next register, with the indexes on record."""
+        register = self.registers[number]
+        for on_slip in register.indexes:
+            at = bisect_left(rows, on_slip[0], key=itemgetter(0))
+            rows[at : at + (at < len(rows) and rows[at][0] == on_slip[0])] = [on_slip]
+        if register.wrap is not None:
+            for at, count in rows:
+                if not 0 <= count < register.wrap:
+                    text = f"{count} is set aside: the register wraps at {register.wrap}"
+                    self.events.append((at, "out_of_range", text))
+            rows = [row for row in rows if 0 <= row[1] < register.wrap]
+        if not rows:
+            return
+        walk = Walk(register, rows, number + 1 < len(self.registers))
+        self.events += walk.events
+        kind = "first"
+        if self.segments:
+            kind = "exchange"
+            text = f"{self.counts[-1]}, then {rows[0][1]} of another meter"
+            self.events.append((rows[0][0], kind, text))
+        turned = 0
+        for index, (at, count) in enumerate(rows):
+            if index in walk.turns or index in walk.cuts:
+                turned += register.turn or 0
+            if index in walk.held:
+                self.held.append((at, count))
+                continue
+            if index in walk.cuts or index == 0:
+                kind = walk.cuts.get(index, kind)
+                turned = 0 if index in walk.cuts else turned
+                low = walk.lows.get(index)
+                fallen = None if low is None else (rows[low][0], walk.steps[low])
+                fresh = {"kind": kind, "register": number, "first": len(self.times), "low": fallen}
+                self.segments.append(fresh)
+            self.segments[-1]["last"] = len(self.times)
+            self.segment.append(len(self.segments) - 1)
+            self.times.append(at)
+            self.counts.append(count)
+            self.total.append(walk.steps[index] + turned)
 
-    def judge(self, steps: list[int], here: int, stood: int) -> str:
-        """Tell what happened between a reading and the one before it, since when it had stood still."""
-        rise = steps[here] - steps[here - 1]
-        if self.fastest is not None:
-            while_ms = self.times[here] - self.times[stood] + 302_000
-            most = int(self.fastest * Fraction(6, 5) * while_ms / (HOUR * self.resolution)) + 1
-            if rise > most:
-                return "cut"
-        if self.wrap_steps is None:
-            return "cut" if rise < 0 else "rise"
-        forward, can = rise % self.wrap_steps, self.wrap_steps // 2
-        if self.speed is not None:
-            while_ms = self.times[here] - self.times[here - 1]
-            can = int(self.speed * while_ms / (HOUR * self.resolution)) + 1
-            if forward + self.wrap_steps <= can:
-                return "cut"
-        if rise >= 0:
-            return "rise"
-        return "rollover" if forward <= can else "cut"
+    def turn_of(self, segment: int) -> int | None:
+        return self.registers[self.segments[segment]["register"]].turn
+
+    def bracket(self, ms: int) -> tuple[int, int]:
+        """The readings around an instant, by index; one beyond the ends where there is none."""
+        left = bisect_right(self.times, ms) - 1
+        return (left, left) if left >= 0 and self.times[left] == ms else (left, left + 1)
 
     def at(self, ms: int) -> Facts:
-        """The register at an instant: its bracket, and between both its value."""
-        right = bisect_right(self.times, ms)
-        left = right - 1
-        if left >= 0 and self.times[left] == ms:
-            right = left
-        before = None if left < 0 else (self.times[left], self.counts[left])
-        after = None if right >= len(self.times) else (self.times[right], self.counts[right])
-        mark: Facts = {"ms": ms, "before": before, "after": after, "total": None, "segment": None}
-        if before and after and self.segment[left] == self.segment[right]:
-            low, high = self.total[left], self.total[right]
-            mark |= {"low": low, "high": high, "segment": self.segment[left], "total": low}
-            if low != high:
-                mark["total"] += (high - low) * (ms - before[0]) // (after[0] - before[0])
+        """What the registers alone say of an instant."""
+        left, right = self.bracket(ms)
+        sides = [self.side(left), self.side(right)]
+        mark: Facts = {"ms": ms, "before": sides[0], "after": sides[1], "method": "missing", "beyond": 0}
+        mark |= dict.fromkeys(("total", "count", "low", "high", "segment"))
+        if sides[0] is None or sides[1] is None or self.segment[left] != self.segment[right]:
+            return mark
+        low, high, segment = self.total[left], self.total[right], self.segment[left]
+        total, method = low, "exact"
+        if low != high:
+            rise, wait = high - low, self.times[right] - self.times[left]
+            total, method = low + rise * (ms - self.times[left]) // wait, "interpolated"
+        if self.entered & {self.times[left], self.times[right]}:
+            method = "manual"
+        turn = self.turn_of(segment)
+        mark |= {"total": total, "count": total % turn if turn else total, "low": low, "high": high}
+        return mark | {"segment": segment, "method": method}
+
+    def side(self, index: int) -> Side | None:
+        """A reading as one side of a bracket."""
+        if not 0 <= index < len(self.times):
+            return None
+        at = self.times[index]
+        return at, self.counts[index], "uncertain" if at in self.uncertain else "good"
+
+    def own(self, segment: int, ms: int) -> int:
+        """What a segment has counted at an instant between its ends."""
+        first, last = self.segments[segment]["first"], self.segments[segment]["last"]
+        left = bisect_right(self.times, ms, first, last + 1) - 1
+        low = self.total[left]
+        if left == last or self.times[left] == ms:
+            return low
+        rise, wait = self.total[left + 1] - low, self.times[left + 1] - self.times[left]
+        return low + rise * (ms - self.times[left]) // wait
+
+    def known(self, ms: int) -> int | None:
+        """The segment at an instant whose register is known to half an hour."""
+        left, right = self.bracket(ms)
+        if left < 0 or right >= len(self.times) or self.segment[left] != self.segment[right]:
+            return None
+        near = self.times[right] - self.times[left] <= HALF_HOUR or self.total[left] == self.total[right]
+        return self.segment[left] if near or self.times[left] in self.left_out else None
+
+
+def registers_of(installed: list[Facts]) -> list[Register]:
+    """The registers behind a point, in time order."""
+    groups = groupby(installed, key=lambda each: (each["serial"], each["resolution"], each["wrap_at"]))
+    return [Register(list(group)) for _, group in groups] or [Register([])]
+
+
+def usable(readings: list[Reading]) -> tuple[list[tuple[int, Count]], set[int]]:
+    """The readings that may count, one per instant, and the instants of the uncertain ones among them."""
+    best: dict[int, tuple[int, Count]] = {}
+    for at, count, quality in readings:
+        if count is not None and quality < 2:
+            best[at] = min(best.get(at, (quality, count)), (quality, count))
+    good = sorted(at for at, (quality, _) in best.items() if quality == 0)
+    uncertain = set()
+    for at in best.keys() - set(good):
+        right = bisect_left(good, at)
+        if not (0 < right < len(good) and good[right] - good[right - 1] <= HALF_HOUR):
+            uncertain.add(at)
+    kept = uncertain.union(good)
+    return [(at, best[at][1]) for at in sorted(kept)], uncertain
+
+
+# ------------------------------------------------------------- energy: a line that intervals are cut out of
+
+
+class Line:
+    """The whole Wh that went through a point, as far as registers, gaps with bounds, and values tell."""
+
+    def __init__(self, counter: Counter, installed: list[Facts], values: list[Facts]) -> None:
+        self.counter, self.installed = counter, installed
+        self.gaps = [self.gap(number) for number in range(1, len(counter.segments))]
+        self.pieces: list[Facts] = []
+        self.holes: list[Hole] = []
+        self.by_registers()
+        if values:
+            if not counter.segments:
+                self.holes = [(-EVER, EVER, NO_VALUE, -EVER)]
+            for value in values:
+                self.fill(value)
+            self.pieces.sort(key=lambda piece: (piece["start"], piece["end"]))
+        reached = run = 0
+        for number, piece in enumerate(self.pieces):
+            own = self.own(piece, piece["start"])
+            if not number or self.pieces[number - 1]["end"] < piece["start"]:
+                run, reached = run + 1, own
+            piece |= {"run": run, "offset": reached - own}
+            reached += self.own(piece, piece["end"]) - own
+
+    def gap(self, number: int) -> Facts:
+        """What may have gone through before a segment."""
+        counter = self.counter
+        earlier, later = counter.segments[number - 1], counter.segments[number]
+        start, end = counter.times[earlier["last"]], counter.times[later["first"]]
+        gap: Facts = {"kind": later["kind"], "start": start, "end": end, "what": "gap"}
+        gap |= {"least": Fraction(0), "most": None}
+        within = standing(self.installed, start, end)
+        if start == end:
+            return gap | {"most": Fraction(0)}
+        if gap["kind"] in ("fall", "jump") or not within:
+            return gap
+        register = counter.registers[later["register"]]
+        first, last, steps = counter.total[later["first"]], counter.total[earlier["last"]], 0
+        if gap["kind"] == "reset":
+            steps = first
+        elif gap["kind"] != "exchange":
+            steps = (first - last) % register.turn if register.turn else first - last
+        worths = [each["multiplier"] * register.resolution for each in within]
+        gap["least"] = steps * min(worths)
+        climbed, low = Fraction(0), later["low"]
+        if low is not None:
+            climbed = (first - low[1]) * max(worths)
+        most = full_scale(within, start, end if low is None else low[0])
+        if most is not None:
+            begun = within[0]["multiplier"] * counter.registers[earlier["register"]].resolution
+            gap["most"] = max(most + climbed + begun, gap["least"])
+        return gap
+
+    def by_registers(self) -> None:
+        """What registers say, and where they say nothing."""
+        counter, holes = self.counter, self.holes
+        if not counter.segments:
+            holes.append((-EVER, EVER, NO_BEFORE, -EVER))
+            return
+        holes.append((-EVER, counter.times[0], NO_BEFORE, counter.times[0]))
+        for number, segment in enumerate(counter.segments):
+            if number:
+                gap = self.gaps[number - 1]
+                if gap["most"] is None:
+                    holes.append((gap["start"], gap["end"], CUT, gap["end"]))
+                else:
+                    self.pieces.append(dict(gap))
+            start, end = counter.times[segment["first"]], counter.times[segment["last"]]
+            register, reached = counter.registers[segment["register"]], start
+            for each in standing(self.installed, start, end):
+                first = max(each["from"], start)
+                last = end if each["to"] is None else min(each["to"], end)
+                if first > reached:
+                    holes.append((reached, first, NO_INSTALLATION, reached))
+                worth = each["multiplier"] * register.resolution
+                piece = {"what": "register", "worth": worth, "turn": register.turn, "segment": number}
+                before = self.pieces[-1] if self.pieces else {}
+                if {key: before.get(key) for key in piece} == piece and before["end"] == first:
+                    before["end"] = last
+                else:
+                    self.pieces.append({**piece, "start": first, "end": last})
+                reached = last
+            if reached < end:
+                holes.append((reached, end, NO_INSTALLATION, reached))
+        holes.append((counter.times[-1], EVER, NO_AFTER, counter.times[-1]))
+
+    def fill(self, value: Facts) -> None:
+        """Put a value where nothing is known."""
+        left: list[Hole] = []
+        for start, end, lack, at in self.holes:
+            first, last = max(start, value["from"]), min(end, value["to"])
+            if first >= last:
+                left.append((start, end, lack, at))
+                continue
+            self.pieces.append({**value, "what": "value", "start": first, "end": last})
+            left += [(a, b, lack, at) for a, b in ((start, first), (last, end)) if a < b]
+        self.holes = left
+
+    def own(self, piece: Facts, ms: int) -> int:
+        """Wh of a piece at an instant, by its own source."""
+        if piece["what"] == "register":
+            return worth_of(piece, self.counter.own(piece["segment"], ms))
+        if piece["what"] == "gap":
+            whole, start, end = int(piece["least"] // 1), piece["start"], piece["end"]
+        else:
+            whole, start, end = piece["wh"], piece["from"], piece["to"]
+        return int(whole * (ms - start) // (end - start)) if end > start else 0
+
+    def index(self, ms: int) -> int | None:
+        """The piece at an instant; of two that touch, the later."""
+        index = bisect_right(self.pieces, ms, key=itemgetter("start")) - 1
+        return index if index >= 0 and self.pieces[index]["end"] >= ms else None
+
+    def wh(self, index: int, ms: int) -> int:
+        return int(self.pieces[index]["offset"]) + self.own(self.pieces[index], ms)
+
+    def mark(self, ms: int) -> Facts:
+        """The line at an instant, and the boundary that shows it."""
+        bare, index = self.counter.at(ms), self.index(ms)
+        if index is None:
+            return {"shown": bare, "bare": bare, "index": None, "run": 0, "wh": 0, "open": 0}
+        piece = self.pieces[index]
+        mark: Facts = {"shown": bare, "bare": bare, "index": index, "run": piece["run"], "open": 0}
+        if piece["what"] == "register" and bare["total"] is not None:
+            return mark | {"wh": piece["offset"] + worth_of(piece, bare["total"])}
+        mark["wh"] = self.wh(index, ms)
+        if bare["method"] == "missing":
+            mark["shown"] = self.beyond(bare, piece, mark["wh"])
         return mark
 
-    def close(self, mark: Facts) -> int | None:
-        """Whether a mark is known to half an hour; its segment, else None."""
-        if mark["segment"] is None:
+    def beyond(self, bare: Facts, piece: Facts, wh: int) -> Facts:
+        """A boundary that registers do not reach, by the nearest reading of its run."""
+        shown = bare | {"method": "interpolated" if piece["what"] == "gap" else "substituted"}
+        for near in (bare["before"], bare["after"]):
+            index = None if near is None else self.index(near[0])
+            if index is None or self.pieces[index]["run"] != piece["run"]:
+                continue
+            reading = bisect_right(self.counter.times, near[0]) - 1
+            total, segment = self.counter.total[reading], self.counter.segment[reading]
+            turn = self.counter.turn_of(segment)
+            shown |= {"total": total, "low": total, "high": total, "segment": segment}
+            shown |= {"count": total % turn if turn else total, "beyond": wh - self.wh(index, near[0])}
+            break
+        return shown
+
+    def frozen(self, ms: int, row: Facts) -> Facts:
+        """The line at an instant by a register that a closed month has fixed."""
+        today = self.mark(ms)
+        near = row["before"] or row["after"]
+        index = None if near is None else self.index(near[0])
+        if index is None:
+            return today
+        wh, run = self.wh(index, near[0]) + row["beyond"], self.pieces[index]["run"]
+        at = self.counter.at(near[0])
+        shown = {**row, "ms": ms, "total": row["offset"], "low": 0, "high": row["width"]}
+        shown["segment"] = 0
+        if at["total"] is not None:
+            for piece in (self.pieces[index], self.pieces[max(index - 1, 0)]):
+                if piece["what"] == "register" and piece["end"] >= near[0]:
+                    wh += worth_of(piece, at["total"] + row["offset"]) - worth_of(piece, at["total"])
+                    break
+            shown |= {"total": at["total"] + row["offset"], "low": at["total"]}
+            shown |= {"high": at["total"] + row["width"], "segment": at["segment"]}
+        if today["index"] is None or today["run"] != run:
+            return {"shown": shown, "bare": shown, "index": index, "run": run, "wh": wh, "open": 0}
+        return {**today, "shown": shown, "run": run, "wh": wh, "open": abs(wh - today["wh"])}
+
+    def parts(self, first: int, last: int, start: int, end: int) -> list[Facts]:
+        """What a span has of the pieces from one to another."""
+        found = []
+        for piece in self.pieces[first : last + 1]:
+            a, b = max(piece["start"], start), min(piece["end"], end)
+            if a < b:
+                wh = 0 if piece["what"] == "register" else self.own(piece, b) - self.own(piece, a)
+                found.append({**piece, "a": a, "b": b, "part": wh})
+        return found
+
+    def lacks(self, start: int, end: int, zone: ZoneInfo) -> Iterator[str]:
+        """What is not known of a span, in words."""
+        for first, last, lack, at in self.holes:
+            if last < start or first > end:
+                continue
+            if lack in (NO_INSTALLATION, NO_VALUE):
+                if max(first, start) < min(last, end) or start == end:
+                    yield f"{lack} {local(max(first, start), zone)}"
+                continue
+            ends = [each for each in (start, end) if first < each < last]
+            if ends or (start <= first and last <= end):
+                yield from (f"{lack} {local(each, zone)}" for each in ends or [at])
+
+
+def worth_of(piece: Facts, total: int) -> int:
+    """Whole Wh of what a register has counted: of each turn, and within the turn."""
+    turn, worth = piece["turn"], piece["worth"]
+    turns, steps = divmod(total, turn) if turn else (0, total)
+    return int(turns * ((turn or 0) * worth // 1) + steps * worth // 1)
+
+
+def standing(installed: list[Facts], start: int, end: int) -> list[Facts]:
+    """The installations in force in a span, or at an instant."""
+    end = max(end, start + 1)
+    return [each for each in installed if each["from"] < end and (each["to"] is None or each["to"] > start)]
+
+
+def full_scale(installed: list[Facts], start: int, end: int) -> Fraction | None:
+    """What the circuit can carry in a span [Wh]; None where that is not known of all of it."""
+    reached, most = start, Fraction(0)
+    for each in standing(installed, start, end):
+        if each["full_scale_kw"] is None or each["from"] > reached:
             return None
-        near = mark["after"][0] - mark["before"][0] <= HALF_HOUR
-        return mark["segment"] if near or mark["low"] == mark["high"] else None
-
-    def wh(self, mark: Facts, worth: Fraction) -> int:
-        """Whole Wh of a mark where a step is worth so many."""
-        if self.wrap_steps is None:
-            return int(mark["total"] * worth // 1)
-        turns, steps = divmod(mark["total"], self.wrap_steps)
-        return int(turns * (self.wrap_steps * worth // 1) + steps * worth // 1)
+        last = end if each["to"] is None else min(each["to"], end)
+        most += each["full_scale_kw"] * 1000 * (last - reached) / HOUR
+        reached = last
+    return most if reached >= end else None
 
 
-def energy(register: Register, installed: list[Facts], start: int, end: int, zone: ZoneInfo) -> Facts:
-    """What a register says of a span: Wh or None, and what proves it."""
-    within = [e for e in installed if e["from"] < end and (e["to"] is None or e["to"] > start)]
-    worths: list[Fraction] = []
-    changes: list[Facts] = []
-    for each in within:
-        worth = each["multiplier"] * register.resolution
-        if worths and worths[-1] != worth:
-            changes.append(register.at(each["from"]))
-        if not worths or worths[-1] != worth:
-            worths.append(worth)
-    first, last = register.at(start), register.at(end)
-    lacks = list(dict.fromkeys(lacking(register, within, first, last, zone)))
-    marks = [first, *changes, last]
-    found: Facts = {"wh": None, "unproven": None, "origin": "missing", "lacks": lacks}
-    if not lacks:
-        found["wh"] = sum(
-            register.wh(later, worth) - register.wh(earlier, worth)
-            for worth, (earlier, later) in zip(worths, pairwise(marks), strict=True)
-        )
-        found["unproven"] = 0
-        for number, mark in enumerate(marks):
-            earlier = worths[number - 1] if number else 0
-            later = worths[number] if number < len(worths) else 0
-            width = mark["high"] - mark["low"]
-            if width:
-                found["unproven"] += int(-(-abs(later - earlier) * width // 1))
-                found["unproven"] += bool(earlier and later)
-        near = all(register.close(mark) is not None for mark in marks)
-        found["origin"] = "measured" if near else "interpolated"
+def up(number: Number) -> int:
+    return int(-(-number // 1))
+
+
+def near(mark: Facts) -> bool:
+    """Whether registers give a boundary to half an hour."""
+    if mark["method"] == "exact":
+        return True
+    if mark["method"] not in ("interpolated", "manual") or mark["beyond"]:
+        return False
+    if mark["before"] is None or mark["after"] is None:
+        return False
+    return bool(mark["low"] == mark["high"] or mark["after"][0] - mark["before"][0] <= HALF_HOUR)
+
+
+def energy(
+    counter: Counter,
+    installed: list[Facts],
+    values: list[Facts],
+    fixed: dict[int, Facts],
+    start: int,
+    end: int,
+    zone: ZoneInfo,
+) -> Facts:
+    """What is known of a span's energy: Wh or None, and what proves it."""
+    line = Line(counter, installed, values)
+    first, last = (line.frozen(ms, fixed[ms]) if ms in fixed else line.mark(ms) for ms in (start, end))
+    lacks: list[str] = []
+    parts: list[Facts] = []
+    wh = None
+    if first["index"] is None or last["index"] is None or first["run"] != last["run"]:
+        lacks = list(dict.fromkeys(line.lacks(start, end, zone)))
+    else:
+        wh = last["wh"] - first["wh"]
+        parts = line.parts(first["index"], last["index"], start, end)
+    pairs = [
+        (earlier, later)
+        for earlier, later in pairwise(parts)
+        if earlier["what"] == later["what"] == "register" and earlier["segment"] == later["segment"]
+    ]
+    changes = [counter.at(later["a"]) for _, later in pairs]
+    marks = without_turns(counter, [first["shown"], *changes, last["shown"]], (first["shown"], last["shown"]))
     grid = [*range(start, end, HALF_HOUR), end]
-    known = [register.close(register.at(ms)) for ms in grid]
-    found["covered"] = sum(a is not None and a == b for a, b in pairwise(known))
-    found["half_hours"] = len(grid) - 1
-    found["installed"] = within
-    found["marks"] = (first, changes, last)
+    known = [counter.known(ms) for ms in grid]
+    covered = sum(a is not None and a == b for a, b in pairwise(known))
+    n = len(grid) - 1
+    used = [part for part in parts if part["what"] == "value"]
+    if used and covered < n:
+        covered += by_values(used, start, end)
+    found: Facts = {"wh": wh, "origin": "missing", "unproven": None, "lacks": lacks, "covered": covered}
+    if wh is not None:
+        origins = {"measured", *(part["origin"] for part in used)}
+        for mark in marks:
+            if mark["method"] == "manual":
+                origins.add("manual")
+            elif mark["method"] != "substituted" and not near(mark):
+                origins.add("interpolated")
+        found["origin"] = max(origins, key=ORIGINS.index)
+        found["unproven"] = unproven(first, last, changes, pairs, parts, installed)
+    register = counter.registers[0]
+    for each in counter.registers[1:]:
+        register = each if each.start <= max(start, end - 1) else register
+    side = first["shown"]["before"], last["shown"]["after"]
+    since = start if side[0] is None else side[0][0]
+    until = end if side[1] is None else side[1][0]
+    told = [event for event in counter.events if since <= event[0] <= until]
+    return found | {
+        "half_hours": n,
+        "start": start,
+        "end": end,
+        "installed": standing(installed, start, end),
+        "marks": marks,
+        "resolution": register.resolution,
+        "gaps": [each for each in line.gaps if each["start"] < end and each["end"] > start],
+        "used": used,
+        "events": sorted(told + stood_still(counter, installed, start, end), key=lambda event: event[:2]),
+    }
+
+
+def stood_still(counter: Counter, installed: list[Facts], start: int, end: int) -> list[Event]:
+    """Each time of 26 hours or more in which a register stood still, if its step is fine enough to tell."""
+    found: list[Event] = []
+    for segment in counter.segments:
+        indexes = range(segment["first"], segment["last"] + 1)
+        for _, run in groupby(indexes, key=counter.total.__getitem__):
+            flat = list(run)
+            since, until = max(counter.times[flat[0]], start), min(counter.times[flat[-1]], end)
+            there = standing(installed, since, until) if until - since >= 26 * HOUR else []
+            if not there:
+                continue
+            step = counter.registers[segment["register"]].resolution
+            watts = max(each["multiplier"] for each in there) * step * HOUR / (until - since)
+            known = [each["full_scale_kw"] for each in there if each["full_scale_kw"] is not None]
+            if len(known) < len(there) or watts <= min(known):
+                hours = (until - since) // HOUR
+                text = f"{counter.counts[flat[0]]} for {hours} h, by its step less than {up(watts)} W"
+                found.append((since, "stood_still", text))
     return found
 
 
-def lacking(
-    register: Register, within: list[Facts], first: Facts, last: Facts, zone: ZoneInfo
-) -> Iterator[str]:
-    """Yield, in words, what keeps a span from having a value."""
-    start, end = first["ms"], last["ms"]
-    cut = "the register fell or jumped, was exchanged or may have turned unseen at"
-    for mark in (first, last):
-        at = local(mark["ms"], zone)
-        if mark["before"] is None:
-            yield f"no reading at or before {at}"
-        if mark["after"] is None:
-            yield f"no reading at or after {at}"
-        if mark["before"] and mark["after"] and mark["segment"] is None:
-            yield f"{cut} {at}"
-    if first["segment"] is not None and last["segment"] is not None:
-        for segment in range(first["segment"] + 1, last["segment"] + 1):
-            yield f"{cut} {local(register.begins[segment], zone)}"
-    for earlier, later in pairwise(within):
-        if earlier["serial"] != later["serial"]:
-            yield f"{cut} {local(later['from'], zone)}"
-    reached = start
-    for each in within:
-        if each["from"] > reached:
-            yield f"no installation is on record at {local(reached, zone)}"
-        reached = end if each["to"] is None else each["to"]
-    if reached < end or not within:
-        yield f"no installation is on record at {local(reached, zone)}"
+def without_turns(counter: Counter, marks: list[Facts], ends: tuple[Facts, Facts]) -> list[Facts]:
+    """Boundaries without the turns that lie before all that is asked for."""
+    made: list[Facts] = []
+    for each in ends:
+        if each["segment"] is not None and each["low"] is not None:
+            turn, segment = counter.turn_of(each["segment"]), each["segment"]
+            gone = each["low"] // turn * turn if turn else 0
+            for mark in marks:
+                if mark["segment"] == segment and mark["total"] is not None:
+                    made.append(mark | {key: mark[key] - gone for key in ("total", "low", "high")})
+                else:
+                    made.append(mark)
+            return made
+    return marks
+
+
+def unproven(
+    first: Facts,
+    last: Facts,
+    changes: list[Facts],
+    pairs: list[tuple[Facts, Facts]],
+    parts: list[Facts],
+    installed: list[Facts],
+) -> int:
+    """What an energy may be off [Wh]: brackets, changes of the multiplier, gaps and values."""
+    total = int(first["open"] + last["open"])
+    for mark, outer in ((first, parts[:1]), (last, parts[-1:])):
+        for part in outer:
+            if part["what"] == "register":
+                total += up(part["worth"] * width(mark["bare"]))
+    for change, (earlier, later) in zip(changes, pairs, strict=True):
+        if width(change):
+            total += up(abs(later["worth"] - earlier["worth"]) * width(change)) + 1
+    for part in parts:
+        wh, ms = part["part"], part["b"] - part["a"]
+        if part["what"] == "gap":
+            most = up(part["most"])
+            total += most - wh if ms == part["end"] - part["start"] else max(wh, most - wh)
+        elif part["what"] == "value" and part["origin"] in ("substituted", "integrated"):
+            carried = full_scale(installed, part["a"], part["b"])
+            total += wh if carried is None else max(wh, up(carried) - wh)
+        elif part["what"] == "value" and ms != part["to"] - part["from"]:
+            total += max(wh, part["wh"] - wh)
+    return total
+
+
+def width(mark: Facts) -> int:
+    return 0 if mark["low"] is None else int(mark["high"] - mark["low"])
+
+
+def by_values(used: list[Facts], start: int, end: int) -> int:
+    """Half-hours of a span that measured values of at most an hour give."""
+    spans: list[list[int]] = []
+    for part in used:
+        if part["origin"] != "measured" or part["to"] - part["from"] > HOUR:
+            continue
+        if spans and spans[-1][1] == part["a"]:
+            spans[-1][1] = part["b"]
+        else:
+            spans.append([part["a"], part["b"]])
+    found = 0
+    for a, b in spans:
+        first = -(-(a - start) // HALF_HOUR)
+        after = -(-(b - start) // HALF_HOUR) if b == end else (b - start) // HALF_HOUR
+        found += max(0, after - first)
+    return found
 
 
 def installation(row: dict[str, str]) -> Facts:
     """A row of installations.csv with its numbers."""
-    number = {key: Fraction(row[key]) for key in ("ct", "vt", "wh_per_count", "resolution")}
-    full = Fraction(row["full_scale_kw"]) if row["full_scale_kw"] else None
+    number: Facts = {key: Fraction(number_of(row[key])) for key in ("ct", "vt", "wh_per_count", "resolution")}
+    full = Fraction(number_of(row["full_scale_kw"])) if row["full_scale_kw"] else None
     worth = number["wh_per_count"]
     if row["side"] == "secondary":
         worth = worth * number["ct"] * number["vt"]
@@ -391,9 +973,149 @@ def installation(row: dict[str, str]) -> Facts:
         "from": instant(row["from"]),
         "to": instant(row["to"]) if row["to"] else None,
         "wrap_at": int(row["wrap_at"]) if row["wrap_at"] else None,
+        "opening": count_of(row["opening"]) if row["opening"] else None,
+        "closing": count_of(row["closing"]) if row["closing"] else None,
         "full_scale_kw": full,
         "multiplier": worth,
         "counts_per_hour": None if full is None else full * 1000 / worth,
+    }
+
+
+def times_factor(
+    installed: list[Facts], values: list[Facts], fixed: dict[int, Facts], factor: Fraction
+) -> tuple[list[Facts], list[Facts], dict[int, Facts]]:
+    """Installations, values and fixed registers under which all is worth so many times as much."""
+    if factor == 1:
+        return installed, values, fixed
+    return (
+        [
+            each
+            | {
+                "wh_per_count": each["wh_per_count"] * factor,
+                "multiplier": each["multiplier"] * factor,
+                "full_scale_kw": None if each["full_scale_kw"] is None else each["full_scale_kw"] * factor,
+            }
+            for each in installed
+        ],
+        [each | {"wh": int(each["wh"] * factor // 1)} for each in values],
+        {ms: each | {"beyond": int(each["beyond"] * factor // 1)} for ms, each in fixed.items()},
+    )
+
+
+# --------------------------------------------------------------------- the network: who feeds whom, and when
+
+
+class Network:
+    """One site's meters in the places that they have within a month."""
+
+    def __init__(self, site: Facts, zone: ZoneInfo, start: int, end: int) -> None:
+        self.start, self.end = start, end
+        self.all: dict[str, list[Facts]] = {}
+        direct = {meter["id"]: meter["current"] == "dc" for meter in site["meters"]}
+        sums = {each["id"]: each for each in site.get("virtual", ())}
+        for meter in site["meters"]:
+            moves = [{"from": meter.get("from"), "parent": meter.get("parent")}, *meter.get("moves", ())]
+            starts = [None if move["from"] is None else plan_time(move["from"], zone) for move in moves]
+            last = plan_time(meter["to"], zone) if meter.get("to") else None
+            self.all[meter["id"]] = [
+                node_of(meter, direct[meter["id"]], move["parent"], begin, until)
+                for move, begin, until in zip(moves, starts, [*starts[1:], last], strict=True)
+            ]
+
+        def is_direct(meter: str, seen: tuple[str, ...] = ()) -> bool:
+            if meter not in sums or meter in seen:
+                return bool(direct.get(meter, False))
+            return all(is_direct(part, (*seen, meter)) for part in sums[meter]["plus"])
+
+        for name, each in sums.items():
+            whole = {**each, "quantity": "dc_energy" if is_direct(name) else "active_energy_import"}
+            self.all[name] = [node_of(whole, is_direct(name), each.get("parent"), None, None)]
+        self.places = {meter: [n for n in nodes if self.within(n)] for meter, nodes in self.all.items()}
+        self.places = {meter: nodes for meter, nodes in self.places.items() if nodes}
+        self.boundary = [meter for meter in site["boundary"] if meter in self.places]
+
+    def within(self, node: Facts) -> tuple[int, int] | None:
+        """The part of the month in which a meter has a place."""
+        start = self.start if node["from"] is None else max(self.start, node["from"])
+        end = self.end if node["to"] is None else min(self.end, node["to"])
+        return (start, end) if start < end else None
+
+    def span(self, meter: str) -> tuple[int, int] | None:
+        """The part of the month in which a meter is in the network."""
+        parts = [part for node in self.all[meter] if (part := self.within(node))]
+        return (parts[0][0], parts[-1][1]) if parts else None
+
+    def node(self, meter: str) -> Facts:
+        return self.places[meter][-1]
+
+    def key(self, node: Facts) -> str:
+        """What names the energy of a place: the meter, and since when for one that was moved."""
+        return f"{node['meter']}@{node['from']}" if len(self.places[node["meter"]]) > 1 else node["meter"]
+
+    def fed_by(self, meter: str) -> list[Facts]:
+        return [node for nodes in self.places.values() for node in nodes if node["parent"] == meter]
+
+    def terms(self, meter: str, sign: int = 1, factor: Fraction | None = None) -> Iterator[Term]:
+        """The physical meters of a meter: each with its sign, its losses and its id."""
+        factor = Fraction(1) if factor is None else factor
+        sum_of = self.node(meter)["sum"]
+        if sum_of is None:
+            yield sign, factor, meter
+            return
+        losses = factor * (1 + sum_of["losses"])
+        for each, parts in ((1, sum_of["plus"]), (-1, sum_of["minus"])):
+            for part in parts:
+                if part in self.places:
+                    yield from self.terms(part, sign * each, losses)
+
+
+def node_of(meter: Facts, direct: bool, parent: str | None, start: int | None, end: int | None) -> Facts:
+    """A meter in one place."""
+    sum_of = None
+    if "plus" in meter:
+        losses = Fraction(number_of(meter.get("losses_percent", "0"))) / 100
+        sum_of = {"plus": sorted(meter["plus"]), "minus": sorted(meter.get("minus", ())), "losses": losses}
+    return {
+        "meter": meter["id"],
+        "point": f"{meter['id']}.{meter['quantity']}",
+        "name": meter["name"],
+        "process": meter.get("process"),
+        "current": "dc" if direct else "ac",
+        "parent": parent,
+        "from": start,
+        "to": end,
+        "sum": sum_of,
+    }
+
+
+def plan_time(text: str, zone: ZoneInfo) -> int:
+    """A local date or time of the plan."""
+    at = datetime.fromisoformat(text)
+    return (at.replace(tzinfo=zone) - EPOCH) // timedelta(milliseconds=1)
+
+
+def added(terms: list[tuple[int, Facts]], start: int, end: int) -> Facts:
+    """The energy of a sum of meters, which has no register."""
+    known = [each["wh"] for _, each in terms if each["wh"] is not None]
+    whole = bool(terms) and len(known) == len(terms)
+    n = -(-(end - start) // HALF_HOUR)
+    open_ = sum(each["half_hours"] - each["covered"] for _, each in terms)
+    origins = [each["origin"] for _, each in terms]
+    return {
+        "wh": sum(sign * each["wh"] for sign, each in terms) if whole else None,
+        "origin": max(origins, key=ORIGINS.index) if whole else "missing",
+        "unproven": sum(each["unproven"] for _, each in terms) if whole else None,
+        "lacks": list(dict.fromkeys(lack for _, each in terms for lack in each["lacks"])),
+        "covered": max(n - open_, 0) if terms else 0,
+        "half_hours": n,
+        "start": start,
+        "end": end,
+        "installed": [],
+        "marks": [],
+        "resolution": None,
+        "gaps": [],
+        "used": [],
+        "events": [],
     }
 
 
@@ -429,8 +1151,11 @@ def converted(line: dict[str, str], unit: str) -> Fraction:
 class Statement:
     """A month's statement, figure by figure."""
 
-    def __init__(self, evidence: Evidence, readings: dict[str, list[Reading]]) -> None:
+    def __init__(
+        self, evidence: Evidence, readings: dict[str, list[Reading]], versions: Mapping[str, int]
+    ) -> None:
         self.evidence = evidence
+        self.versions = versions
         month = evidence.json("inputs/month.json")
         self.plan = evidence.json("inputs/plan.json")
         self.month, self.closed, self.series = month["month"], month["closed"], month["electricity"]
@@ -453,17 +1178,49 @@ class Statement:
         self.statuses: dict[str, str] = {}
         self.energies: dict[str, Facts] = {}
         self.newest: int | None = None
-        installed: dict[str, list[Facts]] = {}
-        for row in evidence.table("inputs/installations.csv"):
-            installed.setdefault(row["point"], []).append(installation(row))
+        self.networks: dict[str, Network] = {}
+        self.tables = {
+            name: evidence.table(f"inputs/{name}.csv")
+            for name in ("installations", "values", "frozen", "entered", "left_out")
+        }
         for site in self.sites:
-            for meter in site["meters"]:
-                point = f"{meter['id']}.{meter['quantity']}"
-                behind = sorted(installed.get(point, []), key=lambda each: each["from"])
-                register = Register(point, readings[point], behind)
-                found = energy(register, behind, self.start, self.end, self.zone)
-                self.energies[meter["id"]] = found
-                self.energy_figure(site, meter, register, found)
+            network = Network(site, self.zone, self.start, self.end)
+            self.networks[site["id"]] = network
+            points = {meter: Point(self, nodes[0]["point"], readings) for meter, nodes in network.all.items()}
+            for meter in network.places:
+                self.energies.update(self.energies_of(network, points, meter))
+            for nodes in network.places.values():
+                for node in nodes:
+                    self.energy_figure(site, network, node)
+        for found in self.energies.values():
+            for mark in found["marks"]:
+                for side in (mark["before"], mark["after"]):
+                    if side and (self.newest is None or side[0] > self.newest):
+                        self.newest = side[0]
+
+    def energies_of(
+        self, network: Network, points: dict[str, Point], meter: str
+    ) -> Iterator[tuple[str, Facts]]:
+        """Yield the energy of a meter in the month, and of each of its places if it was moved."""
+        if network.node(meter)["sum"] is not None:
+            terms = [
+                (sign, points[part].energy(*span, factor))
+                for sign, factor, part in network.terms(meter)
+                if (span := network.span(part))
+            ]
+            yield meter, added(terms, self.start, self.end)
+            return
+        span = network.span(meter)
+        if span:
+            yield meter, points[meter].energy(*span)
+        for place in network.places[meter]:
+            part = network.within(place)
+            if part and network.key(place) != meter:
+                yield network.key(place), points[meter].energy(*part)
+
+    def rows(self, name: str, point: str) -> list[dict[str, str]]:
+        """Rows of one point of a table."""
+        return [row for row in self.tables[name] if row["point"] == point]
 
     # -- figures ---------------------------------------------------------------------------------------
 
@@ -505,42 +1262,52 @@ class Statement:
         whole = sum(known, Fraction(0)) if len(known) == len(parts) and not lacks else None
         return self.add(kind, name, label, whole, "t", 0, parts, [*self.missing(parts), *lacks])
 
-    def energy_figure(self, site: Facts, meter: Facts, register: Register, found: Facts) -> None:
-        zone = self.zone
-        boundary = meter["id"] in site["boundary"]
-        role = "dc" if meter["current"] == "dc" else "boundary" if boundary else "sub"
+    def energy_figure(self, site: Facts, network: Network, node: Facts) -> None:
+        """A meter's energy, with all that it rests on."""
+        zone, meter = self.zone, node["meter"]
+        found = self.energies[meter]
+        direct = network.node(meter)["current"] == "dc"
+        role = "dc" if direct else "boundary" if meter in network.boundary else "sub"
         value = None if found["wh"] is None else Fraction(found["wh"], 1000)
-        first, changes, last = found["marks"]
-        for mark in (first, *changes, last):
-            for side in (mark["before"], mark["after"]):
-                if side and (self.newest is None or side[0] > self.newest):
-                    self.newest = side[0]
+        marks = [shown_mark(mark, zone) for mark in found["marks"]]
+        facts: Facts = {"boundaries": [*marks[:1], *marks[-1:]], "changes": marks[1:-1]}
+        facts["gaps"] = [shown_gap(gap, zone) for gap in found["gaps"]]
+        facts["values"] = [shown_value(part, zone) for part in found["used"]]
+        facts["events"] = [shown_event(event, zone) for event in found["events"]]
+        facts["splits"] = list(splits(found, zone))
+        inputs: list[str] = []
+        sum_of = node["sum"]
+        if sum_of is not None:
+            losses = text_of(sum_of["losses"] * 100)
+            facts["sum"] = {"plus": sum_of["plus"], "minus": sum_of["minus"], "losses_percent": losses}
+            parts = [part for part in (*sum_of["plus"], *sum_of["minus"]) if part in network.places]
+            inputs = [f"energy.{part}" for part in parts]
         self.add(
             "energy",
-            f"energy.{meter['id']}",
-            meter["name"],
+            f"energy.{meter}",
+            node["name"],
             value,
             "kWh",
             0,
-            reasons=[f"{meter['id']} ({meter['name']['en']}): {', '.join(found['lacks'])}"],
+            inputs,
+            [f"{meter} ({node['name']['en']}): {', '.join(found['lacks'])}"],
             site=site["id"],
-            point=register.point,
+            point=node["point"],
             role=role,
-            parent=meter["parent"],
+            parent=node["parent"],
             meter={
-                "id": meter["id"],
-                "name": meter["name"],
-                "process": meter["process"],
-                "current": meter["current"],
+                "id": meter,
+                "name": node["name"],
+                "process": node["process"],
+                "current": node["current"],
             },
             wh=found["wh"],
             origin=found["origin"],
             unproven_wh=found["unproven"],
             half_hours={"covered": found["covered"], "expected": found["half_hours"]},
-            resolution=text_of(register.resolution),
-            boundaries=[shown_mark(register, first, zone), shown_mark(register, last, zone)],
-            changes=[shown_mark(register, mark, zone) for mark in changes],
+            resolution=text_or_none(found["resolution"]),
             installations=[shown_installation(each, zone) for each in found["installed"]],
+            **facts,
         )
 
     def factor_of_electricity(self) -> str:
@@ -690,27 +1457,39 @@ class Statement:
 
     def balance_figures(self, site: Facts) -> list[str]:
         """Each meter that feeds others, less those."""
-        names = {meter["id"]: meter for meter in site["meters"]}
-        made = []
-        for parent in sorted(names):
-            below = [meter["id"] for meter in site["meters"] if meter["parent"] == parent]
-            if not below:
+        network, made = self.networks[site["id"]], []
+        for parent in sorted(network.places):
+            fed = network.fed_by(parent)
+            if not fed:
                 continue
-            dc = names[parent]["current"] == "ac" and any(names[c]["current"] == "dc" for c in below)
-            all_of = [self.energies[meter] for meter in (parent, *below)]
-            absent = sorted(m for m in (parent, *below) if self.energies[m]["wh"] is None)
+            top = network.node(parent)
+            dc = top["current"] == "ac" and any(child["current"] == "dc" for child in fed)
+            children = sorted({child["meter"] for child in fed})
+            nodes = [(top, parent), *((child, network.key(child)) for child in fed)]
+            pairs = [(node, self.energies.get(key, {"wh": None})) for node, key in nodes]
+            absent = sorted({node["meter"] for node, each in pairs if each["wh"] is None})
             difference = limit = ok = None
+            events: list[Facts] = []
+            whole = pairs[0][1]["wh"]
             if not absent:
-                difference = all_of[0]["wh"] - sum(each["wh"] for each in all_of[1:])
-                limits = [limit_of(each) for each in all_of]
+                difference = whole - sum(each["wh"] for _, each in pairs[1:])
+                limits = [self.limit_of(network, node, each) for node, each in pairs]
                 known = [each for each in limits if each is not None]
                 if len(known) == len(limits):
                     limit = sum(known)
                     ok = difference >= -limit and (dc or difference <= limit)
-            whole = all_of[0]["wh"]
-            percent = Fraction(100 * difference, whole) if difference is not None and whole else None
-            allowed = Fraction(100 * limit, whole) if limit is not None and whole else None
-            label = names[parent]["name"]
+                    for (child, each), own in zip(pairs[1:], known[1:], strict=True):
+                        excess, allowed = each["wh"] - whole, known[0] + own
+                        if excess > allowed:
+                            events.append(impossible("child_above_parent", child["meter"], excess, allowed))
+                    if difference < -limit:
+                        events.append(impossible("negative_remainder", parent, -difference, limit))
+            percents = [
+                Fraction(100 * wh, whole) if wh is not None and whole else None for wh in (difference, limit)
+            ]
+            printed = [None if each is None else shortened(each, 2, "half") for each in percents]
+            label = top["name"]
+            names = {node["meter"]: node["name"]["en"] for node, _ in nodes}
             made.append(
                 self.add(
                     "balance",
@@ -719,27 +1498,42 @@ class Statement:
                     None if difference is None else Fraction(difference, 1000),
                     "kWh",
                     0,
-                    [f"energy.{meter}" for meter in (parent, *sorted(below))],
-                    [f"{meter} ({names[meter]['name']['en']}): no energy" for meter in absent],
+                    [f"energy.{meter}" for meter in (parent, *children)],
+                    [f"{meter} ({names[meter]}): no energy" for meter in absent],
                     site=site["id"],
                     balance_kind="rectifier" if dc else "remainder",
                     parent=parent,
-                    children=sorted(below),
+                    children=children,
                     difference_wh=difference,
                     limit_wh=limit,
-                    percent=text_or_none(percent),
-                    percent_printed=None if percent is None else shortened(percent, 2, "half"),
-                    limit_percent=text_or_none(allowed),
-                    limit_percent_printed=None if allowed is None else shortened(allowed, 2, "half"),
+                    percent=text_or_none(percents[0]),
+                    percent_printed=printed[0],
+                    limit_percent=text_or_none(percents[1]),
+                    limit_percent_printed=printed[1],
                     ok=ok,
+                    events=events,
                 )
             )
         return made
 
+    def limit_of(self, network: Network, node: Facts, found: Facts) -> int | None:
+        """What classes and brackets may be off [Wh]; None where a class is not known."""
+        terms = [(Fraction(1), found)]
+        if node["sum"] is not None:
+            parts = network.terms(node["meter"])
+            terms = [(factor, self.energies.get(meter, {"wh": None})) for _, factor, meter in parts]
+        share = Fraction(0)
+        for factor, each in terms:
+            error = None if each["wh"] is None else worst_class(each["installed"])
+            if error is None:
+                return None
+            share += abs(each["wh"]) * error * factor
+        return up(share) + int(found["unproven"])
+
     def completeness(self, boundary: list[str]) -> None:
         """Time that is covered, and what is unproven, of the boundary set."""
         found = [self.energies[meter] for meter in boundary]
-        covered, expected = sum(each["covered"] for each in found), len(found) * self.half_hours
+        covered, expected = (sum(each[key] for each in found) for key in ("covered", "half_hours"))
         bounds = [each["unproven"] for each in found]
         unproven = None if None in bounds else sum(bounds)
         kwh = None if unproven is None else Fraction(unproven, 1000)
@@ -764,7 +1558,7 @@ class Statement:
     def production_figures(self) -> list[str]:
         """What was made of each product."""
         made = []
-        for product, name in sorted(self.plan["products"].items()):
+        for product, name in sorted(self.plan.get("products", {}).items()):
             lines = sorted((e for e in self.production if e["product"] == product), key=lambda e: e["id"])
             tonnes = Fraction(0)
             reasons = [] if lines else [f"production of {name['en']}: no line of {self.month}"]
@@ -791,19 +1585,21 @@ class Statement:
     def unreported(self, site: Facts) -> Iterator[tuple[str, str]]:
         """Processes that burn fuel and of which there is no line."""
         told = {line["process"] for line in self.fuels if line["site"] == site["id"]}
-        rules = (site["allocation"] or {}).get("fuels") or {}
+        rules = site.get("allocation", {}).get("fuels", {})
         for process in sorted(set(rules) - told):
             yield process, f"fuel of process {process} at {site['id']}: no line of {self.month}"
 
     def remainder(self, site: Facts, rule: Facts) -> str:
         """What the boundary set took in and no allocated meter measured."""
-        boundary, allocated = sorted(site["boundary"]), sorted(rule["meters"])
+        network = self.networks[site["id"]]
+        boundary = sorted(network.boundary)
+        allocated = sorted(meter for meter in rule.get("meters", {}) if meter in network.places)
         names = [f"energy.{meter}" for meter in (*boundary, *allocated)]
         lacks = self.missing(names)
         taken = [self.values[f"energy.{meter}"] or 0 for meter in boundary]
         borne = [self.values[f"energy.{meter}"] or 0 for meter in allocated]
         label = site["name"]
-        shares = rule["remainder"]
+        shares = rule.get("remainder")
         return self.add(
             "remainder",
             f"remainder.{site['id']}",
@@ -827,31 +1623,33 @@ class Statement:
     def shared(self) -> Iterator[Part]:
         """Yield what products share."""
         for site in self.sites:
-            rule = site["allocation"]
+            rule = site.get("allocation")
             if rule is None:
                 continue
             remainder = self.remainder(site, rule)
-            for meter, shares in sorted(rule["meters"].items()):
+            places, fuels = self.networks[site["id"]].places, rule.get("fuels", {})
+            meters = {meter: each for meter, each in rule.get("meters", {}).items() if meter in places}
+            for meter, shares in sorted(meters.items()):
                 name = f"energy.{meter}"
                 kwh = self.values[name]
                 yield [name, self.grid], shares, kwh, self.co2_of(kwh), None, []
-            if rule["remainder"] is not None:
+            if rule.get("remainder") is not None:
                 kwh = self.values[remainder]
                 yield [remainder, self.grid], rule["remainder"], kwh, self.co2_of(kwh), None, []
             everyone = {
                 product: 0
-                for shares in (*rule["meters"].values(), *rule["fuels"].values(), rule["remainder"] or {})
+                for shares in (*meters.values(), *fuels.values(), rule.get("remainder") or {})
                 for product in shares
             }
             for burning, emission, processes, by_process in self.burned:
                 for process in processes if burning == site["id"] else ():
-                    if process in rule["fuels"]:
-                        yield [emission], rule["fuels"][process], None, by_process.get(process), process, []
+                    if process in fuels:
+                        yield [emission], fuels[process], None, by_process.get(process), process, []
                     else:
                         lack = f"fuel of process {process} at {burning}: no rule says which product bears it"
                         yield [emission], everyone, None, None, process, [lack]
             for process, lack in self.unreported(site):
-                yield [], rule["fuels"][process], None, None, process, [lack]
+                yield [], fuels[process], None, None, process, [lack]
 
     def intensity(self, product: str, produced: str, parts: list[Part]) -> str:
         """What a tonne of a product bears."""
@@ -922,16 +1720,17 @@ class Statement:
 
     def tree(self, site: Facts) -> Iterator[str]:
         """Energies of a site: boundary set first, each before what it feeds, the largest first."""
+        network = self.networks[site["id"]]
 
         def below(meters: Iterable[str]) -> Iterator[str]:
             for name in sorted((f"energy.{meter}" for meter in meters), key=self.by_size):
                 yield name
                 fed = name[len("energy.") :]
-                yield from below(m["id"] for m in site["meters"] if m["parent"] == fed)
+                yield from below(node["meter"] for node in network.fed_by(fed))
 
-        tops = [meter["id"] for meter in site["meters"] if meter["parent"] is None]
-        yield from below(meter for meter in tops if meter in site["boundary"])
-        yield from below(meter for meter in tops if meter not in site["boundary"])
+        tops = [node["meter"] for nodes in network.places.values() for node in nodes if not node["parent"]]
+        yield from below(meter for meter in tops if meter in network.boundary)
+        yield from below(meter for meter in tops if meter not in network.boundary)
 
     def by_size(self, name: str) -> tuple[bool, Fraction, str]:
         value = self.values[name]
@@ -941,10 +1740,10 @@ class Statement:
         """The whole statement."""
         self.grid = self.factor_of_electricity()
         self.fuel_figures()
-        boundary = [meter for site in self.sites for meter in sorted(site["boundary"])]
+        boundary = [each for site in self.sites for each in sorted(self.networks[site["id"]].boundary)]
         bought = []
         for site in self.sites:
-            for meter in site["boundary"]:
+            for meter in self.networks[site["id"]].boundary:
                 name = f"energy.{meter}"
                 label = self.figures[name]["label"]
                 bought.append(
@@ -980,7 +1779,7 @@ class Statement:
         production = self.production_figures()
         parts = list(self.shared())
         intensities = [self.intensity(name[len("production.") :], name, parts) for name in production]
-        aims = self.plan["targets"]
+        aims = self.plan.get("targets", {})
         targets = [self.target(Fraction(aims[self.month]))] if self.month in aims else []
         return {
             **self.header(),
@@ -1001,6 +1800,7 @@ class Statement:
         provisional = sorted(name for name, status in self.statuses.items() if status == "provisional")
         reasons = [] if self.closed else [{"ja": "活動量が受付中", "en": "the activity is open"}]
         reasons += [{"ja": f"{name}が未確定", "en": f"{name} is not final"} for name in provisional]
+        digest = sha256(canonical(self.plan))
         return {
             "schema": "seiren.statement/1",
             "method": "seiren.method/1",
@@ -1013,7 +1813,7 @@ class Statement:
             },
             "company": self.plan["company"],
             "sites": {site["id"]: site["name"] for site in self.sites},
-            "synthetic": self.plan["synthetic"],
+            "synthetic": self.plan.get("synthetic"),
             "as_of": None if self.newest is None else local(self.newest, self.zone),
             "status": {
                 "activity": "closed" if self.closed else "open",
@@ -1021,21 +1821,61 @@ class Statement:
                 "month": "provisional" if reasons else "final",
                 "reasons": reasons,
             },
+            "plan": {"version": self.versions.get(digest), "digest": digest},
             "basis": {"id": self.series["id"], **self.series["name"]},
         }
 
 
-def limit_of(found: Facts) -> int | None:
-    """What a meter's class and brackets may be off [Wh]; None where a class is not known."""
-    classes = [each["accuracy_class"] for each in found["installed"]]
-    if not all(classes):
+class Point:
+    """One point: its register, what stood behind it, and what else is known of it."""
+
+    def __init__(self, statement: Statement, name: str, readings: dict[str, list[Reading]]) -> None:
+        rows = statement.rows
+        self.zone = statement.zone
+        behind = (installation(row) for row in rows("installations", name))
+        self.installed = sorted(behind, key=lambda each: each["from"])
+        entered = {instant(row["time"]) for row in rows("entered", name)}
+        left_out = {instant(row["time"]) for row in rows("left_out", name)}
+        self.counter = Counter(readings.get(name, []), self.installed, entered, left_out)
+        self.values: list[Facts] = [
+            {**row, "from": instant(row["from"]), "to": instant(row["to"]), "wh": int(row["wh"])}
+            for row in rows("values", name)
+        ]
+        self.fixed = {instant(row["time"]): fixed_row(row["boundary"]) for row in rows("frozen", name)}
+
+    def energy(self, start: int, end: int, factor: Fraction | None = None) -> Facts:
+        """What is known of its energy in a span."""
+        values = [each for each in self.values if each["from"] < end and each["to"] > start]
+        made = times_factor(self.installed, values, self.fixed, factor or Fraction(1))
+        return energy(self.counter, *made, start, end, self.zone)
+
+
+def fixed_row(text: str) -> Facts:
+    """A register that a closed month has fixed."""
+    facts = json.loads(text)
+    sides = {}
+    for side in ("before", "after"):
+        held = facts[side]
+        sides[side] = held and (held[0], count_of(held[1]), *(held[2:] or ["good"]))
+    kept = {key: facts[key] for key in ("method", "offset", "width", "count")}
+    return {**kept, **sides, "beyond": facts.get("wh_beyond", 0)}
+
+
+def worst_class(installed: list[Facts]) -> Fraction | None:
+    """The error that the worst accuracy class allows [1]; None where one is not known."""
+    classes = [each["accuracy_class"] for each in installed]
+    if not classes or not all(classes):
         return None
     percents = {"A": Fraction(2), "B": Fraction(1), "C": Fraction(1, 2)}
-    worst = max(percents[each] if each in percents else Fraction(each.rstrip("S")) for each in classes)
-    return int(-(-found["wh"] * worst / 100 // 1)) + int(found["unproven"])
+    return max(percents[each] if each in percents else Fraction(each.rstrip("S")) for each in classes) / 100
 
 
-def shown_mark(register: Register, mark: Facts, zone: ZoneInfo) -> Facts:
+def impossible(kind: str, meter: str, excess: int, limit: int) -> Facts:
+    """Something that cannot be true of a network."""
+    return {"kind": kind, "meter": meter, "excess_wh": excess, "limit_wh": limit}
+
+
+def shown_mark(mark: Facts, zone: ZoneInfo) -> Facts:
     """A boundary as the statement has it."""
     sides = {}
     for side in ("before", "after"):
@@ -1043,23 +1883,99 @@ def shown_mark(register: Register, mark: Facts, zone: ZoneInfo) -> Facts:
         sides[side] = held and {
             "time": local(held[0], zone),
             "time_ms": held[0],
-            "count": held[1] if isinstance(held[1], int) else text_of(held[1]),
+            "count": shown(held[1]),
+            "quality": held[2],
         }
-    total, known = mark["total"], mark["segment"] is not None
-    method = "missing"
-    if known:
-        method = "exact" if mark["low"] == mark["high"] else "interpolated"
-    wrap = register.wrap_steps
     return {
         "time": local(mark["ms"], zone),
         "time_ms": mark["ms"],
-        "method": method,
-        "count": total % wrap if known and wrap else total,
-        "accumulated": total,
-        "lower": mark["low"] if known else None,
-        "upper": mark["high"] if known else None,
+        "method": mark["method"],
+        "count": mark["count"],
+        "accumulated": mark["total"],
+        "lower": mark["low"],
+        "upper": mark["high"],
+        "wh_beyond": mark["beyond"],
         **sides,
     }
+
+
+def shown_gap(gap: Facts, zone: ZoneInfo) -> Facts:
+    """A gap as the statement has it."""
+    return {
+        "kind": gap["kind"],
+        "from": local(gap["start"], zone),
+        "to": local(gap["end"], zone),
+        "least_wh": text_of(gap["least"]),
+        "most_wh": text_or_none(gap["most"]),
+    }
+
+
+def shown_value(part: Facts, zone: ZoneInfo) -> Facts:
+    """What an energy takes from elsewhere, as the statement has it."""
+    return {
+        "from": local(part["a"], zone),
+        "to": local(part["b"], zone),
+        "wh": part["part"],
+        "of_wh": part["wh"],
+        "of_from": local(part["from"], zone),
+        "of_to": local(part["to"], zone),
+        **{key: part[key] for key in ("origin", "method", "document", "sha256", "reader", "note")},
+    }
+
+
+def shown_event(event: Event, zone: ZoneInfo) -> Facts:
+    """A decision about readings, as the statement has it."""
+    at, kind, evidence = event
+    return {
+        "kind": kind,
+        "time": local(at, zone),
+        "time_ms": at,
+        "evidence": evidence,
+        "explanation": EXPLANATIONS[kind],
+    }
+
+
+def splits(found: Facts, zone: ZoneInfo) -> Iterator[Facts]:
+    """Yield what lay over an end of a span and was split there."""
+    if found["wh"] is None or not found["marks"]:
+        return
+    linear = "linear in time"
+    for at, mark, installed in (
+        (found["start"], found["marks"][0], found["installed"][:1]),
+        (found["end"], found["marks"][-1], found["installed"][-1:]),
+    ):
+        for part in found["used"]:
+            if part["from"] < at < part["to"]:
+                rule = f"{part['method'] or part['origin']}, {linear}"
+                wh, start, end = part["wh"], part["from"], part["to"]
+                yield split(rule, at, start, end, wh, wh * (at - start) // (end - start), zone)
+        for gap in found["gaps"]:
+            if gap["start"] < at < gap["end"] and mark["method"] == "interpolated":
+                wh, start, end = int(gap["least"] // 1), gap["start"], gap["end"]
+                yield split(linear, at, start, end, wh, wh * (at - start) // (end - start), zone)
+        known = mark["before"] and mark["after"] and mark["low"] != mark["high"] and not near(mark)
+        if installed and known:
+            worth = installed[0]["multiplier"] * found["resolution"]
+            whole, before = ((mark[key] - mark["low"]) * worth // 1 for key in ("high", "total"))
+            yield split(linear, at, mark["before"][0], mark["after"][0], int(whole), int(before), zone)
+
+
+def split(rule: str, at: int, start: int, end: int, wh: int, before: int, zone: ZoneInfo) -> Facts:
+    """What was split, as the statement has it."""
+    return {
+        "at": local(at, zone),
+        "from": local(start, zone),
+        "to": local(end, zone),
+        "rule": rule,
+        "wh": wh,
+        "wh_before": before,
+        "wh_after": wh - before,
+    }
+
+
+def shown(count: Count) -> int | str:
+    """A count as JSON has it: without floats."""
+    return count if isinstance(count, int) else f"{count:f}"
 
 
 def shown_installation(each: Facts, zone: ZoneInfo) -> Facts:
@@ -1076,6 +1992,10 @@ def shown_installation(each: Facts, zone: ZoneInfo) -> Facts:
         "calibration_until": each["calibration_until"] or None,
         "wh_per_count": text_of(each["wh_per_count"]),
         "multiplier_wh": text_of(each["multiplier"]),
+        "resolution": text_of(each["resolution"]),
+        "wrap_at": each["wrap_at"],
+        "opening": None if each["opening"] is None else shown(each["opening"]),
+        "closing": None if each["closing"] is None else shown(each["closing"]),
         "evidence": each["evidence"],
     }
 
@@ -1086,9 +2006,9 @@ def shown_installation(each: Facts, zone: ZoneInfo) -> Facts:
 def packed(start: int, rows: list[Reading]) -> bytes:
     """The readings of one half-hour as bytes, as docs/audit.md lays them out."""
     rows = sorted(set(rows), key=by_time)
-    texts = [text_of(Fraction(count)) for _, count, _ in rows if count is not None]
-    decimals = max((len(text.partition(".")[2]) for text in texts), default=0)
-    shifted = [None if count is None else int(count * 10**decimals) for _, count, _ in rows]
+    places = [-int(c.as_tuple().exponent) for _, c, _ in rows if isinstance(c, Decimal)]
+    decimals = max(places, default=0)
+    shifted = [None if count is None else int(Fraction(count) * 10**decimals) for _, count, _ in rows]
     base = min((count for count in shifted if count is not None), default=0)
     above = [0 if count is None else count - base for count in shifted]
     gaps = [later - earlier for earlier, later in pairwise((start, *(row[0] for row in rows)))]
@@ -1136,7 +2056,7 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def by_time(row: Reading) -> tuple[int, bool, Number, int]:
+def by_time(row: Reading) -> tuple[int, bool, Count, int]:
     """The order of readings, also of those of one instant."""
     return row[0], row[1] is not None, row[1] or 0, row[2]
 
@@ -1281,11 +2201,13 @@ class Check:
         """All readings of each point are those that were hashed."""
         name, total = "inputs/cells.csv", 0
         self.whole: dict[str, list[Reading]] = {}
+        self.spans: dict[str, tuple[int, int]] = {}
         for number, row in enumerate(self.evidence.table(name), 2):
             point, file = row["point"], f"cells/{row['point']}.csv"
             readings = self.evidence.readings(file)
             total += len(readings)
             self.whole[point] = readings
+            self.spans[point] = instant(row["from"]), instant(row["to"])
             cells, hashed = content_hash(point, readings)
             if hashed == row["sha256"]:
                 if [row["cells"], row["readings"]] != [str(cells), str(len(readings))]:
@@ -1319,7 +2241,7 @@ class Check:
 
     def compare(self, what: str, is_: str, readings: dict[str, list[Reading]]) -> None:
         """Work the statement out, and name the lines that differ."""
-        due = statement_text(Statement(self.evidence, readings).document())
+        due = statement_text(Statement(self.evidence, readings, self.versions()).document())
         if due == is_:
             self.found.append(f"the statement follows from {what}, to the last byte")
             return
@@ -1341,6 +2263,11 @@ class Check:
                     self.differs("statement.json", 0, "and so on")
                     return
 
+    def versions(self) -> dict[str, int]:
+        """The version of the plan in force, by its digest."""
+        adopted = [each["facts"] for each in self.chain if each["kind"] == "plan"]
+        return {facts["digest"]: facts["version"] for facts in adopted[-1:]}
+
     def corrected(self) -> dict[str, list[Reading]]:
         """All readings, less those that people excluded, with those that they entered."""
         history = [each for each in self.chain if each["kind"] == "correction"]
@@ -1360,7 +2287,9 @@ class Check:
                 rows = {row for row in rows if not start <= row[0] < end}
             elif facts["what"] == "enter":
                 at = facts["time_ms"]
-                rows = {row for row in rows if row[0] != at} | {(at, number_of(facts["count"]), 0)}
+                if not self.spans[facts["point"]][0] <= at < self.spans[facts["point"]][1]:
+                    continue
+                rows = {row for row in rows if row[0] != at} | {(at, count_of(facts["count"]), 0)}
             found[facts["point"]] = rows
         return {point: sorted(rows, key=by_time) for point, rows in found.items()}
 
