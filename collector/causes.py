@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -183,6 +183,12 @@ def _lines(since: Iterable[Decision], was: Version, now: Version) -> Iterator[Ca
             yield Cause(what if by is None else f"{what}, import {by.number}", by)
         for name in sorted(old.keys() - new.keys()):
             yield Cause(f"{kind} line of {old[name]['document']} is gone")
+
+
+def _brought(imported: Decision) -> Collection[str]:
+    """Return the ids of the lines that an import brought."""
+    facts = imported.facts
+    return {*facts.get("ids", ()), *facts.get("lines", {})}
 
 
 def _factors(was: Version, now: Version) -> Iterator[Cause]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -156,8 +157,9 @@ class PlanFile(Model):
                 )
 
 
+@cache
 def load_fuel_factors(folder: Path = _SHIPPED / "factors") -> tuple[FuelFactor, ...]:
-    """Return the fuel factors of every regime, ordered by id.
+    """Return the fuel factors of every regime, ordered by id; a folder is read once.
 
     Parameters
     ----------
@@ -175,8 +177,9 @@ def load_fuel_factors(folder: Path = _SHIPPED / "factors") -> tuple[FuelFactor, 
     )
 
 
+@cache
 def load_electricity_factors(folder: Path = _SHIPPED / "factors") -> tuple[ElectricitySeries, ...]:
-    """Return every series of electricity factors, ordered by id.
+    """Return every series of electricity factors, ordered by id; a folder is read once.
 
     Parameters
     ----------

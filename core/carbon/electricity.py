@@ -13,6 +13,7 @@ from core.carbon.figures import Figure, Json, Kind, missing, optional_text
 from core.carbon.inputs import SiteInputs, StatementInputs
 from core.carbon.registers import lacks, register_facts
 from core.carbon.rounding import Rounding, exact_text, printed
+from core.carbon.splits import splits
 from core.errors import FactorError
 from core.metering.balances import Balance, balances
 from core.metering.network import Node, Sum
@@ -80,6 +81,7 @@ def energy_figure(site: SiteInputs, node: Node, half_hours: int) -> Figure:
     meter, energy = site.meter(node.meter), site.energies.get(node.point)
     wh = None if energy is None else energy.wh
     facts = register_facts(energy, half_hours if energy is None else energy.half_hours, site.tz)
+    facts |= {"splits": splits(energy, site.tz)}
     if node.sum is not None:
         facts |= _sum_facts(node.sum)
     return Figure(

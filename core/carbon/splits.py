@@ -40,7 +40,10 @@ def splits(energy: IntervalEnergy | None, tz: ZoneInfo) -> list[Json]:
 
 
 def _splits(energy: IntervalEnergy, tz: ZoneInfo) -> Iterator[Json]:
-    for mark, installed in ((energy.start, energy.installations[:1]), (energy.end, energy.installations[-1:])):
+    for mark, installed in (
+        (energy.start, energy.installations[:1]),
+        (energy.end, energy.installations[-1:]),
+    ):
         at_ms = mark.time_ms
         for each in energy.values:
             value = each.value
@@ -73,9 +76,7 @@ def _shared(rule: str, at_ms: int, whole: tuple[int, int, int], tz: ZoneInfo) ->
     return _split(rule, at_ms, start_ms, end_ms, wh, wh_before, tz)
 
 
-def _split(
-    rule: str, at_ms: int, start_ms: int, end_ms: int, wh: int, wh_before: int, tz: ZoneInfo
-) -> Json:
+def _split(rule: str, at_ms: int, start_ms: int, end_ms: int, wh: int, wh_before: int, tz: ZoneInfo) -> Json:
     return {
         "at": format_local(at_ms, tz),
         "from": format_local(start_ms, tz),
