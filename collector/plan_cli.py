@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -20,6 +21,7 @@ from config.hq import HqConfig, examine_hq
 from config.plan import plan_digest, plan_document
 from config.plan_problems import plan_problems, plan_warnings
 from config.plan_words import differences
+from core.chain import canonical
 from core.errors import AnswerIsNo, UsageError
 from core.runtime.clock import WallClock
 
@@ -73,6 +75,7 @@ def show(
     else:
         with opened(folder) as (ledger, _), ledger.reading() as connection:
             document = dict(plans.version(connection, version).document)
+    document = json.loads(canonical(document))  # the file's in the order of what is stored
     if form is PlanForm.JSON:
         typer.echo(as_json(document))
     else:
