@@ -6,43 +6,39 @@ import csv
 import io
 import re
 from datetime import datetime, timedelta
-from decimal import Decimal
 from urllib.parse import urlencode
 
-from collector.stores.base import MIN_RETENTION_DAYS, Outcome, Rows, StoreRow
+from collector.stores.base import StoreRow
 from collector.stores.http import LineHttp, Words
+from collector.stores.line_store import LineStore, stored_row
 from core.errors import ConfigError, OutsideError
 from core.timeline import Interval
 
 
-class InfluxStore:
+class InfluxStore(LineStore):
     """Readings in one bucket of an InfluxDB 2."""
 
     def __init__(self, *, url: str, org: str, bucket: str, token: str) -> None:
         self._url = url.rstrip("/")
         self._org = org
         self._bucket = bucket
-        self._where = f"{self._url} org {org} bucket {bucket}"
-        self._http = LineHttp(
+        where = f"{self._url} org {org} bucket {bucket}"
+        http = LineHttp(
             url,
             f"/api/v2/write?{urlencode({'org': org, 'bucket': bucket, 'precision': 'ms'})}",
             {"Authorization": f"Token {token}"},
             Words(
                 engine="InfluxDB",
-                where=self._where,
+                where=where,
                 alive=f"curl -sS {self._url}/health",
                 rights="look at the token in token_file and at `influx bucket list`",
             ),
         )
-        self._retention: timedelta | None = None
+        super().__init__(http, where)
 
     @property
     def identity(self) -> str:
         return f"influxdb:{self._url}/{self._org}/{self._bucket}"
-
-    @property
-    def retention_ms(self) -> int | None:
-        return None if self._retention is None else self._retention // _MILLISECOND
 
     async def open(self) -> None:
         query = urlencode({"org": self._org, "name": self._bucket})
@@ -61,18 +57,11 @@ class InfluxStore:
                 next=f"influx bucket create --org {self._org} --name {self._bucket} --retention 0",
             )
         kept = [timedelta(seconds=rule["everySeconds"]) for rule in found[0]["retentionRules"]]
-        self._retention = min((each for each in kept if each), default=None)
-        if self._retention is not None and self._retention < timedelta(days=MIN_RETENTION_DAYS):
-            raise ConfigError(
-                f"the bucket {self._bucket!r} forgets readings before late ones can arrive",
-                where=self._where,
-                evidence=f"retention {self._retention.days} days, of at least {MIN_RETENTION_DAYS}",
-                cause="an agent may deliver after an outage of 90 days",
-                next=f"influx bucket update --id {found[0]['id']} --retention 0",
-            )
-
-    async def write(self, rows: Rows) -> Outcome:
-        return await self._http.write(rows)
+        self._keeps(
+            min((each for each in kept if each), default=None),
+            f"the bucket {self._bucket!r}",
+            f"influx bucket update --id {found[0]['id']} --retention 0",
+        )
 
     async def read(self, point: str, interval: Interval) -> tuple[StoreRow, ...]:
         meter, _, quantity = point.partition(".")
@@ -86,9 +75,6 @@ class InfluxStore:
         asked = {"query": query, "dialect": {"header": True, "annotations": []}}
         path = f"/api/v2/query?{urlencode({'org': self._org})}"
         return _rows(point, (await self._http.ask("POST", path, asked)).text)
-
-    async def close(self) -> None:
-        await self._http.close()
 
 
 def _rows(point: str, answer: str) -> tuple[StoreRow, ...]:
@@ -114,25 +100,6 @@ def _rows(point: str, answer: str) -> tuple[StoreRow, ...]:
             for time, found in fields.items()
         )
     )
-
-
-def stored_row(
-    point: str,
-    time_ms: int,
-    quality: int,
-    value: float | str | None,
-    count: int | str | None,
-    count_text: str | None,
-) -> StoreRow:
-    """Return a reading from the fields that an InfluxDB keeps of it."""
-    if quality == 2 or value is None:  # fields of an earlier, good row at the same key stay in InfluxDB
-        return StoreRow(point, time_ms, None, None, quality)
-    exact: int | Decimal | None = None
-    if count is not None:
-        exact = int(count)
-    elif count_text:
-        exact = int(count_text) if count_text.lstrip("-").isdigit() else Decimal(count_text)
-    return StoreRow(point, time_ms, exact, float(value), quality)
 
 
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")

@@ -8,43 +8,39 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from collector.stores.base import MIN_RETENTION_DAYS, Outcome, Rows, StoreRow
+from collector.stores.base import StoreRow
 from collector.stores.http import LineHttp, Words
-from collector.stores.influxdb import stored_row
+from collector.stores.line_store import LineStore, stored_row
 from core.errors import ConfigError, OutsideError
 from core.timeline import Interval
 
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 
 
-class InfluxOneStore:
+class InfluxOneStore(LineStore):
     """Readings in one database of an InfluxDB 1.x."""
 
     def __init__(self, *, url: str, database: str, username: str = "", password: str = "") -> None:
         self._url = url.rstrip("/")
         self._database = database
-        self._where = f"{self._url} database {database}"
+        where = f"{self._url} database {database}"
         basic = b64encode(f"{username}:{password}".encode()).decode("ascii")
-        self._http = LineHttp(
+        http = LineHttp(
             url,
             f"/write?{urlencode({'db': database, 'precision': 'ms'})}",
             {"Authorization": f"Basic {basic}"} if username else {},
             Words(
                 engine="InfluxDB",
-                where=self._where,
+                where=where,
                 alive=f"curl -sS -i {self._url}/ping",
                 rights="look at username and password_file, and at SHOW GRANTS in `influx`",
             ),
         )
-        self._retention: timedelta | None = None
+        super().__init__(http, where)
 
     @property
     def identity(self) -> str:
         return f"influxdb1:{self._url}/{self._database}"
-
-    @property
-    def retention_ms(self) -> int | None:
-        return None if self._retention is None else self._retention // timedelta(milliseconds=1)
 
     async def open(self) -> None:
         version = (await self._http.ask("GET", "/ping")).headers.get("X-Influxdb-Version", "")
@@ -62,19 +58,12 @@ class InfluxOneStore:
             raise ConfigError(
                 f"the database {self._database!r} has no default retention policy", where=self._where
             )
-        self._retention = _duration(default["duration"])
-        if self._retention is not None and self._retention < timedelta(days=MIN_RETENTION_DAYS):
-            name = f"{_identifier(default['name'])} ON {_identifier(self._database)}"
-            raise ConfigError(
-                f"the database {self._database!r} forgets readings before late ones can arrive",
-                where=self._where,
-                evidence=f"retention {self._retention.days} days, of at least {MIN_RETENTION_DAYS}",
-                cause="an agent may deliver after an outage of 90 days",
-                next=f"in `influx`: ALTER RETENTION POLICY {name} DURATION INF",
-            )
-
-    async def write(self, rows: Rows) -> Outcome:
-        return await self._http.write(rows)
+        name = f"{_identifier(default['name'])} ON {_identifier(self._database)}"
+        self._keeps(
+            _duration(default["duration"]),
+            f"the database {self._database!r}",
+            f"in `influx`: ALTER RETENTION POLICY {name} DURATION INF",
+        )
 
     async def read(self, point: str, interval: Interval) -> tuple[StoreRow, ...]:
         meter, _, quantity = point.partition(".")
@@ -87,9 +76,6 @@ class InfluxOneStore:
             stored_row(point, each["time"], each["quality"], each["value"], each["count"], each["count_text"])
             for each in found
         )
-
-    async def close(self) -> None:
-        await self._http.close()
 
     async def _query(self, text: str) -> list[dict[str, Any]]:
         """Return the rows of a query's only series."""
