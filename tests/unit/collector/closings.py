@@ -1,4 +1,4 @@
-"""Ledgers with hourly registers of two meters over some months, to be closed."""
+"""Ledgers with registers of two meters, read every six hours over some months, to be closed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TOKYO = ZoneInfo("Asia/Tokyo")
 INTAKE, KILN = "AOB-RCV-01.active_energy_import", "AOB-KLN-01.active_energy_import"
 SATO, SUZUKI, TANAKA = (Who(name, f"{name}@hq") for name in ("sato", "suzuki", "tanaka"))
 HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
+STEP_MS = 6 * HOUR_MS
 FEBRUARY, MARCH, APRIL = "2024-02", "2024-03", "2024-04"
 NOW = month("2024-06", TOKYO).start_ms
 PER_HOUR = {INTAKE: 700, KILN: 200}
@@ -38,14 +38,14 @@ def count(point: str, time_ms: int) -> int:
     return PER_HOUR[point] * (time_ms - start("2024-01")) // HOUR_MS
 
 
-def hourly(
+def regular(
     first_ms: int, last_ms: int, *, gap: Interval | None = None, points: Iterable[str] = PER_HOUR
 ) -> list[Reading]:
-    """Return hourly readings from one instant to another, none within a gap."""
+    """Return readings from one instant to another, none within a gap."""
     return [
         Reading(point, at_ms, count(point, at_ms), Quality.GOOD)
         for point in points
-        for at_ms in range(first_ms, last_ms + 1, HOUR_MS)
+        for at_ms in range(first_ms, last_ms + 1, STEP_MS)
         if gap is None or at_ms not in gap
     ]
 
@@ -57,9 +57,9 @@ def bring(ledger: Ledger, readings: Iterable[Reading]) -> None:
 
 
 def filled(ledger: Ledger, *months: str, gap: Interval | None = None) -> Ledger:
-    """Read both meters hourly from two hours before some months to two hours after."""
+    """Read both meters each six hours around some months, never at midnight."""
     first, last = month(months[0], TOKYO), month(months[-1], TOKYO)
-    bring(ledger, hourly(first.start_ms - 2 * HOUR_MS, last.end_ms + 2 * HOUR_MS, gap=gap))
+    bring(ledger, regular(first.start_ms + HOUR_MS - STEP_MS, last.end_ms + STEP_MS, gap=gap))
     return ledger
 
 
