@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 from core.carbon.figures import Json, optional_text
 from core.carbon.rounding import exact_text
 from core.metering.boundaries import Boundary, RegisterReading
-from core.metering.energy import IntervalEnergy, Origin
+from core.metering.energy import IntervalEnergy, Origin, ValuePart
+from core.metering.gaps import Gap
 from core.metering.installations import Installation
 from core.metering.readings import Count
 from core.timeline import format_local
@@ -35,6 +36,9 @@ def register_facts(energy: IntervalEnergy | None, half_hours: int, tz: ZoneInfo)
             "resolution": None,
             "boundaries": [],
             "changes": [],
+            "gaps": [],
+            "values": [],
+            "events": [],
             "installations": [],
         }
     return {
@@ -45,6 +49,18 @@ def register_facts(energy: IntervalEnergy | None, half_hours: int, tz: ZoneInfo)
         "resolution": exact_text(energy.resolution),
         "boundaries": [_boundary(energy.start, tz), _boundary(energy.end, tz)],
         "changes": [_boundary(change, tz) for change in energy.changes],
+        "gaps": [_gap(gap, tz) for gap in energy.gaps],
+        "values": [_value(part, tz) for part in energy.values],
+        "events": [
+            {
+                "kind": event.kind.value,
+                "time": format_local(event.time_ms, tz),
+                "time_ms": event.time_ms,
+                "evidence": event.evidence,
+                "explanation": event.kind.explanation,
+            }
+            for event in energy.events
+        ],
         "installations": [_installation(installation, tz) for installation in energy.installations],
     }
 
@@ -76,6 +92,7 @@ def _boundary(boundary: Boundary, tz: ZoneInfo) -> dict[str, Json]:
         "accumulated": boundary.accumulated,
         "lower": boundary.lower,
         "upper": boundary.upper,
+        "wh_beyond": boundary.wh_beyond,
         "before": _side(boundary.before, tz),
         "after": _side(boundary.after, tz),
     }
@@ -84,7 +101,40 @@ def _boundary(boundary: Boundary, tz: ZoneInfo) -> dict[str, Json]:
 def _side(side: RegisterReading | None, tz: ZoneInfo) -> dict[str, Json] | None:
     if side is None:
         return None
-    return {"time": format_local(side.time_ms, tz), "time_ms": side.time_ms, "count": _count(side.count)}
+    return {
+        "time": format_local(side.time_ms, tz),
+        "time_ms": side.time_ms,
+        "count": _count(side.count),
+        "quality": side.quality.name.lower(),
+    }
+
+
+def _gap(gap: Gap, tz: ZoneInfo) -> dict[str, Json]:
+    return {
+        "kind": gap.kind.value,
+        "from": format_local(gap.start_ms, tz),
+        "to": format_local(gap.end_ms, tz),
+        "least_wh": exact_text(gap.least),
+        "most_wh": optional_text(gap.most),
+    }
+
+
+def _value(part: ValuePart, tz: ZoneInfo) -> dict[str, Json]:
+    value = part.value
+    return {
+        "from": format_local(part.interval.start_ms, tz),
+        "to": format_local(part.interval.end_ms, tz),
+        "wh": part.wh,
+        "of_wh": value.wh,
+        "of_from": format_local(value.interval.start_ms, tz),
+        "of_to": format_local(value.interval.end_ms, tz),
+        "origin": value.origin.value,
+        "method": value.method,
+        "document": value.document,
+        "sha256": value.sha256,
+        "reader": value.reader,
+        "note": value.note,
+    }
 
 
 def _count(count: Count) -> int | str:
@@ -106,5 +156,9 @@ def _installation(installation: Installation, tz: ZoneInfo) -> dict[str, Json]:
         "calibration_until": None if until is None else until.isoformat(),
         "wh_per_count": exact_text(installation.wh_per_count),
         "multiplier_wh": exact_text(installation.multiplier),
+        "resolution": exact_text(installation.resolution),
+        "wrap_at": installation.wrap_at,
+        "opening": None if installation.opening is None else _count(installation.opening),
+        "closing": None if installation.closing is None else _count(installation.closing),
         "evidence": installation.evidence,
     }

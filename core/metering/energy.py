@@ -24,6 +24,7 @@ from core.metering.marks import Mark, frozen_mark, mark
 from core.metering.proving import changes_of, covered_by_values, origin_of, unproven_wh
 from core.metering.sources import IntervalValue
 from core.metering.sources import Origin as Origin
+from core.metering.standstill import stood_still
 from core.timeline import UTC_ZONE, Interval, format_local, half_hours
 
 
@@ -190,13 +191,12 @@ def series(
         frozen_mark(line, time_ms, fixed[time_ms]) if time_ms in fixed else mark(line, time_ms)
         for time_ms in boundaries_ms
     ]
-    turns = _turns(counter, marks)
-    return tuple(_between(line, installed, turns, start, end) for start, end in pairwise(marks))
+    return tuple(_between(line, installed, start, end) for start, end in pairwise(marks))
 
 
 @dataclass(frozen=True, slots=True)
 class _Turns:
-    """Turns of a segment that lie before all that is asked for: a boundary shows none of them.
+    """Turns of a segment that lie before an interval: its boundaries show none of them.
 
     How many are on record depends on how far back the readings go, and must not be seen.
     """
@@ -216,8 +216,8 @@ class _Turns:
         )
 
 
-def _turns(counter: Counter, marks: Sequence[Mark]) -> _Turns:
-    for each in marks:
+def _turns(counter: Counter, start: Mark, end: Mark) -> _Turns:
+    for each in (start, end):
         shown = each.boundary
         if shown.segment is not None and shown.lower is not None:
             wrap = counter.register_of(shown.segment).wrap_steps
@@ -225,9 +225,7 @@ def _turns(counter: Counter, marks: Sequence[Mark]) -> _Turns:
     return _Turns()
 
 
-def _between(
-    line: Line, installed: Sequence[Installation], turns: _Turns, start: Mark, end: Mark
-) -> IntervalEnergy:
+def _between(line: Line, installed: Sequence[Installation], start: Mark, end: Mark) -> IntervalEnergy:
     counter, interval = line.counter, Interval(start.boundary.time_ms, end.boundary.time_ms)
     parts: tuple[Part, ...] = ()
     missing: tuple[Missing, ...] = ()
@@ -240,6 +238,7 @@ def _between(
         wh = end.wh - start.wh
         parts = line.parts(start.index, end.index, interval)
     changes = changes_of(counter, parts)
+    turns = _turns(counter, start, end)
     marks = (turns.without(start.boundary), *map(turns.without, changes), turns.without(end.boundary))
     used = tuple(
         ValuePart(each.piece.source, each.interval, each.wh)
@@ -266,16 +265,18 @@ def _between(
         missing=missing,
         gaps=tuple(each for each in line.gaps if each.bears_on(interval)),
         values=used,
-        events=_events(counter, start.boundary, end.boundary),
+        events=_events(counter, installed, start.boundary, end.boundary),
     )
 
 
-def _events(counter: Counter, start: Boundary, end: Boundary) -> tuple[CounterEvent, ...]:
+def _events(
+    counter: Counter, installed: Sequence[Installation], start: Boundary, end: Boundary
+) -> tuple[CounterEvent, ...]:
     """Return the decisions about readings from the one before an interval to the one after it."""
-    if not counter.events:
-        return ()
     first_ms = start.time_ms if start.before is None else start.before.time_ms
     last_ms = end.time_ms if end.after is None else end.after.time_ms
     first = bisect_left(counter.events, first_ms, key=lambda event: event.time_ms)
     last = bisect_right(counter.events, last_ms, key=lambda event: event.time_ms)
-    return tuple(each for each in counter.events[first:last] if each.kind is not EventKind.CONFLICT)
+    found = [each for each in counter.events[first:last] if each.kind is not EventKind.CONFLICT]
+    found += stood_still(counter, installed, Interval(start.time_ms, end.time_ms))
+    return tuple(sorted(found, key=lambda event: (event.time_ms, event.kind)))

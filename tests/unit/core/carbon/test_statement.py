@@ -106,7 +106,12 @@ def test_every_figure_leads_down_to_registers_factors_and_documents() -> None:
     first, last = intake["boundaries"]
     assert first["time"] == "2024-02-01T00:00:00+09:00"
     assert last["time"] == "2024-03-01T00:00:00+09:00"
-    assert first["before"] == {"time": first["time"], "time_ms": FEBRUARY.start_ms, "count": 5000}
+    assert first["before"] == {
+        "time": first["time"],
+        "time_ms": FEBRUARY.start_ms,
+        "count": 5000,
+        "quality": "good",
+    }
     assert (last["accumulated"] - first["accumulated"]) * 1000 == intake["wh"] == 1_000_000_000
     assert intake["installations"][0] | {} == {
         "from": "1970-01-01T09:00:00+09:00",
@@ -120,6 +125,10 @@ def test_every_figure_leads_down_to_registers_factors_and_documents() -> None:
         "calibration_until": "2027-09-30",
         "wh_per_count": "1000",
         "multiplier_wh": "1000",
+        "resolution": "1",
+        "wrap_at": None,
+        "opening": None,
+        "closing": None,
         "evidence": "",
     }
     coal = figures["fuel.aoba.coal"]
