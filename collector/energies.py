@@ -86,7 +86,7 @@ def amounts(
 def site_balances(
     ledger: Ledger, hq: HqConfig, site: SiteRecord, interval: Interval, grid: Grid
 ) -> tuple[tuple[Interval, tuple[Balance, ...]], ...]:
-    """Return each meter of a site against those that it feeds, in each interval of a grid.
+    """Return each meter of a site against those that it feeds, the topmost first, by interval of a grid.
 
     Raises
     ------
@@ -99,9 +99,11 @@ def site_balances(
     with viewing(ledger, hq) as view:
         network = view.network(site)
         parts = network_series(view, site, network, cuts)
+    depths = {meter: len(network.above(meter)) for meter in network.meters}
     spans = (Interval(start_ms, end_ms) for start_ms, end_ms in pairwise(cuts))
     return tuple(
-        (span, balances(network.during(span), part)) for span, part in zip(spans, parts, strict=True)
+        (span, tuple(sorted(balances(network.during(span), part), key=lambda each: depths[each.parent])))
+        for span, part in zip(spans, parts, strict=True)
     )
 
 

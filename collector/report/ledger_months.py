@@ -11,12 +11,13 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, func, select
 
 from collector.closing import status
-from collector.figures import energy_series, inputs_at, months_with_data
+from collector.energies import Grid, amounts
+from collector.figures import inputs_at, months_with_data
 from collector.ledger import closings, decisions, open_ledger
 from collector.ledger.record_tables import decisions as decided
-from collector.ledger.tables import frames, fuel_lines, production_lines
+from collector.ledger.tables import frames
 from collector.proposals import proposals
-from collector.records import find_meters
+from collector.records import find_energy
 from collector.report.sheet import Sheet
 from collector.report.standing import Standing
 from collector.view import View, viewing
@@ -25,7 +26,7 @@ from core.carbon.closing import MonthStatus
 from core.carbon.statement import build, to_json
 from core.chain import Head
 from core.delivery.count import Count
-from core.timeline import days, month
+from core.timeline import month
 
 _State = tuple[int, ...]
 
@@ -137,10 +138,10 @@ class LedgerMonths:
         with self._lock:
             hq = self._refresh()
             if (month_text, meter_id) not in self._days:
-                ((site, meter),) = find_meters(hq, meter_id)
-                grid = days(month(month_text, site.time_zone), site.time_zone)
-                energies = energy_series(self._ledger, hq, site, meter, grid)
-                kwh = tuple(None if each.wh is None else Fraction(each.wh, 1000) for each in energies)
+                site, _ = find_energy(hq, meter_id)
+                whole = month(month_text, site.time_zone)
+                found, _ = amounts(self._ledger, hq, meter_id, whole, Grid.DAY)
+                kwh = tuple(None if each.wh is None else Fraction(each.wh, 1000) for each in found)
                 self._days[month_text, meter_id] = kwh
             return self._days[month_text, meter_id]
 
@@ -165,12 +166,10 @@ class LedgerMonths:
         return self._hq
 
     def _newest(self) -> _State:
-        """Return what differs whenever a figure may: frames, activity and decisions are only ever added."""
+        """Return what differs whenever a figure may: frames and decisions are only ever added."""
         numbers = (
             select(func.coalesce(func.max(frames.c.number), 0)),
             select(func.coalesce(func.max(decided.c.number), 0)),
-            select(func.count()).select_from(fuel_lines),
-            select(func.count()).select_from(production_lines),
         )
         configured_ns = (self._folder / "hq.yaml").stat().st_mtime_ns
         with self._ledger.reading() as connection:

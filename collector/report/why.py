@@ -69,6 +69,9 @@ def _facts(figure: Figure) -> Iterator[str]:
 
 def _energy(facts: Mapping[str, Any]) -> Iterator[str]:
     yield f"origin   {facts['origin']}, point {facts['point']}"
+    if (made := facts.get("sum")) is not None:
+        losses = f", and {made['losses_percent']} % of losses on top" if made["losses_percent"] != "0" else ""
+        yield f"sum      {' + '.join(made['plus'])}{''.join(f' - {each}' for each in made['minus'])}{losses}"
     for installed in facts["installations"]:
         ratio = ", ".join(
             f"{name} {installed[key]}" for name, key in (("CT", "ct"), ("VT", "vt")) if installed[key]
