@@ -35,6 +35,8 @@ def plan_warnings(hq: HqConfig, today: date) -> Iterator[Problem]:
         in_balance = meter.parent is not None or any(
             meter.id in (each.parent, *(move.parent for move in each.moves)) for each in site.meters
         )
+        if not meter.installations:
+            continue
         latest = meter.installations[-1]
         at = (*loc, "installations", len(meter.installations) - 1)
         if in_balance and latest.accuracy_class is None and meter.current == "ac":
