@@ -14,9 +14,10 @@ from types import MappingProxyType
 
 from sqlalchemy import Connection
 
-from collector import records
+from collector import power, records
+from collector.bills import billed
 from collector.corrections import Corrections
-from collector.ledger import Ledger, closings, values
+from collector.ledger import Ledger, bills, closings, values
 from collector.meter_counter import Asked, Gathered, gather, meter_counter
 from collector.network_energies import network_series
 from collector.register_days import RegisterDays
@@ -25,7 +26,7 @@ from config.meters import MeterRecord
 from core.carbon.closing import Closing
 from core.metering.boundaries import Boundary
 from core.metering.corrections import corrected_installations, interval_values
-from core.metering.counters import Counter, counter_spec
+from core.metering.counters import Counter, counter_of_cells, counter_spec
 from core.metering.energy import IntervalEnergy, series
 from core.metering.installations import Installation
 from core.metering.network import Network
@@ -47,6 +48,8 @@ class View:
         Closed months whose registers do not stand any more, because they are to be restated.
     corrections
         Those that are taken to be in force; None: those that are.
+    by_meters
+        Whether every meter counts by itself, also where the plan takes bills for authoritative.
     """
 
     def __init__(
@@ -56,11 +59,13 @@ class View:
         *,
         thawed: Collection[str] = (),
         corrections: Corrections | None = None,
+        by_meters: bool = False,
     ) -> None:
         self.connection = connection
         self.hq = hq
         self._thawed = frozenset(thawed)
         self._supposed = corrections
+        self._by_meters = by_meters
         self._networks: dict[str, Network] = {}
         self.days = RegisterDays(connection)
 
@@ -68,6 +73,22 @@ class View:
     def corrections(self) -> Corrections:
         """What people put right."""
         return Corrections.in_force(self.connection) if self._supposed is None else self._supposed
+
+    @cached_property
+    def _of_meters(self) -> View:
+        """The same, with every meter by itself."""
+        if self._by_meters:
+            return self
+        return View(
+            self.connection, self.hq, thawed=self._thawed, corrections=self.corrections, by_meters=True
+        )
+
+    @cached_property
+    def _sites(self) -> Mapping[str, SiteRecord]:
+        return {meter.id: site for site in self.hq.sites for meter in site.meters}
+
+    def _site(self, meter: MeterRecord) -> SiteRecord:
+        return self._sites[meter.id]
 
     @cached_property
     def closed(self) -> Mapping[str, Closing]:
@@ -87,7 +108,7 @@ class View:
         DataError
             The ledger is damaged.
         """
-        if not self.closed:
+        if not self.closed or (self._by_meters and self._site(meter).source(meter.id) == "bill"):
             return {}
         return closings.fixed(self.connection, meter.point, interval, self.closed)
 
@@ -106,17 +127,21 @@ class View:
     def values(self, meter: MeterRecord, interval: Interval) -> tuple[IntervalValue, ...]:
         """Return the energies of a meter from elsewhere than its register that bear on an interval.
 
-        What a person substituted comes first, then what was imported.
+        What a person substituted comes first, then what was imported, then what its power gives. Where the
+        plan takes bills for authoritative, they stand in the place of all that the meter gives.
         """
         substituted = tuple(
             each
             for each in interval_values(self.corrections.of(meter))
             if each.interval.start_ms < interval.end_ms and each.interval.end_ms > interval.start_ms
         )
-        return substituted + values.of(self.connection, meter.point, interval)
+        imported = values.of(self.connection, meter.point, interval)
+        return substituted + imported + power.values(self.connection, self.hq, meter, interval)
 
     def by_registers_alone(self, meter: MeterRecord, interval: Interval) -> bool:
         """Tell whether nothing but a meter's readings and records bears on its energy in an interval."""
+        if self.billed(meter):
+            return False
         return not (self.corrections.of(meter) or self.values(meter, interval) or self.fixed(meter, interval))
 
     def facts(self, site: SiteRecord, meter: MeterRecord) -> tuple[object, ...]:
@@ -125,7 +150,18 @@ class View:
             self.installations(site, meter),
             self.corrections.of(meter),
             values.names(self.connection, meter.point),
+            bills.names(self.connection, meter.point) if self.billed(meter) else (),
         )
+
+    def billed(self, meter: MeterRecord) -> bool:
+        """Tell whether bills, and not the meter, say what its energy is."""
+        return not self._by_meters and self._site(meter).source(meter.id) == "bill"
+
+    def metered(
+        self, site: SiteRecord, meter: MeterRecord, boundaries_ms: Sequence[int]
+    ) -> tuple[IntervalEnergy, ...]:
+        """Return the energies that a meter has by itself, whatever is authoritative; raises as `series`."""
+        return self._of_meters.series(site, meter, boundaries_ms)
 
     def counter(self, site: SiteRecord, meter: MeterRecord, interval: Interval) -> Counter:
         """Return the register of a meter over an interval and its brackets, corrected.
@@ -164,6 +200,8 @@ class View:
         whole: bool = False,
     ) -> Counter:
         asked = self._asked(site, meter, instants_ms, values=values, fixed=fixed, whole=whole)
+        if self.billed(meter):
+            return counter_of_cells((), asked.spec)
         return meter_counter(self.connection, self.days, asked)
 
     def gathered(self, site: SiteRecord, meter: MeterRecord, instants_ms: Sequence[int]) -> Gathered:
@@ -182,6 +220,9 @@ class View:
         whole = Interval(instants_ms[0], instants_ms[-1])
         values, fixed = self.values(meter, whole), self.fixed(meter, whole)
         asked = self._asked(site, meter, instants_ms, values=values, fixed=fixed)
+        if self.billed(meter):
+            none = frozenset[int]()
+            return Gathered(whole, (), none, none, counter_of_cells((), asked.spec))
         return gather(self.connection, self.days, asked)
 
     def _asked(
