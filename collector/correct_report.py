@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 
-from collector.correcting import Preview, subject
+from collector.correcting import Preview, root, subject
 from collector.corrections import Corrections
 from collector.drafts import words
 from collector.effects import Effect
@@ -48,10 +48,11 @@ def preview_report(seen: Preview, who: Who, reason: str, form: Form) -> str:
 def list_report(hq: HqConfig, made: Iterable[Decision], form: Form) -> str:
     """Write corrections in their order, those undone as such."""
     made = tuple(made)
-    undone = Corrections((each.number, each.facts) for each in made).undone
+    corrections = Corrections((each.number, each.facts) for each in made)
     rows: list[dict[str, object]] = []
     for each in made:
-        found = subject(hq, each.facts)
+        first = root(corrections, each.facts)
+        found = subject(hq, first)
         zone = found[0].time_zone if found else UTC_ZONE
         rows.append(
             {
@@ -59,11 +60,11 @@ def list_report(hq: HqConfig, made: Iterable[Decision], form: Form) -> str:
                 "time": format_local(each.time_ms, zone),
                 "person": each.person,
                 "account": each.account,
-                "on": each.facts.get("point") or each.facts.get("meter") or "",
+                "on": first.get("point") or first.get("meter") or "",
                 "what": words(each.facts, zone),
                 "reason": each.reason,
                 "document": each.facts.get("document", ""),
-                "in_force": each.number not in undone,
+                "in_force": each.number not in corrections.undone,
             }
         )
     if form is Form.JSON:

@@ -111,6 +111,13 @@ def subject(hq: HqConfig, body: Mapping[str, Any]) -> tuple[SiteRecord, MeterRec
     return None
 
 
+def root(corrections: Corrections, body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what is undone in the end, or the correction itself."""
+    while body["what"] == "undo":
+        body = corrections.body(body["number"]) or {"what": ""}
+    return body
+
+
 def undone_subject(connection: Connection, hq: HqConfig, number: int) -> tuple[SiteRecord, MeterRecord]:
     """Return the meter that a correction bears on which is to be undone.
 
@@ -127,9 +134,7 @@ def undone_subject(connection: Connection, hq: HqConfig, number: int) -> tuple[S
         )
     if number in corrections.undone:
         raise UsageError(f"correction {number} is undone already", next="undo the undo to have it back")
-    first = body
-    while first["what"] == "undo":
-        first = corrections.body(first["number"]) or {"what": ""}
+    first = root(corrections, body)
     found = subject(hq, first)
     if found is None:
         raise UsageError(

@@ -250,7 +250,7 @@ def words(body: Mapping[str, Any], zone: ZoneInfo) -> str:
             )
         case "substitute":
             kwh = exact_text(Fraction(body["wh"], 1000))
-            return f"{kwh} kWh {_span(body['start_ms'], body['end_ms'], zone)}, by {body['method']}"
+            return f"{kwh} kWh {_span(body['start_ms'], body['end_ms'], zone)}, method: {body['method']}"
         case _:
             return f"decision {body['number']} undone"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from datetime import date
 from fractions import Fraction
@@ -10,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from collector import imports
+from collector.chain_check import differences
 from collector.imports.activity import Imported
-from collector.ledger import Ledger
+from collector.ledger import Ledger, decisions
 from config.hq import HqConfig, load_hq
 from core.errors import DataError
 from core.metering.quantities import Unit
@@ -62,6 +64,21 @@ def test_again_adds_nothing(tmp_path: Path, ledger: Ledger, hq: HqConfig) -> Non
     done = import_activity(write(tmp_path, FUEL, GOOD, name="copy.csv"), ledger, hq)
     assert (done.added, done.known, done.bad) == (0, 1, ())
     assert [line.source for line in ledger.fuels("2024-02")] == ["fuel.csv:2"]
+
+
+def test_an_import_is_a_decision_that_binds_its_lines(tmp_path: Path, ledger: Ledger, hq: HqConfig) -> None:
+    path = write(tmp_path, FUEL, GOOD)
+    for _ in range(2):  # the second brings nothing, and decides nothing
+        import_activity(path, ledger, hq)
+    import_production(write(tmp_path, PRODUCTION, "2024-02,aoba,copper,3000,t,P-1", name="p.csv"), ledger, hq)
+    with ledger.reading() as connection:
+        fuel, production = decisions.read(connection, {"import"})
+        assert differences(connection) == []
+    (line,) = ledger.fuels("2024-02")
+    assert (fuel.person, fuel.facts["file"]) == ("sato", "fuel.csv")
+    assert fuel.facts["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert list(fuel.facts["lines"]) == [line.id]
+    assert production.facts["what"] == "production"
 
 
 @pytest.mark.parametrize(
