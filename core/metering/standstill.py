@@ -58,12 +58,14 @@ def _flat(counter: Counter, segment: Segment, interval: Interval) -> Iterator[tu
     times, accumulated = counter.times_ms, counter.accumulated
     end_ms = min(times[segment.last], interval.end_ms)
     at_ms = max(times[segment.first], interval.start_ms)
+    told = -1
     while at_ms < end_ms:
         index = bisect_right(times, at_ms, segment.first, segment.last + 1) - 1
         value = accumulated[index]
         first = bisect_left(accumulated, value, segment.first, segment.last + 1)
         last = bisect_right(accumulated, value, segment.first, segment.last + 1) - 1
         start_ms, reached_ms = max(times[first], interval.start_ms), min(times[last], end_ms)
-        if reached_ms - start_ms >= STANDSTILL_MS:
+        if first != told and reached_ms - start_ms >= STANDSTILL_MS:
             yield Interval(start_ms, reached_ms), index
+        told = first
         at_ms = max(at_ms + STANDSTILL_MS // 2, reached_ms)
