@@ -7,8 +7,9 @@ did but rise; of the others a few readings will do. How far a decision looks, `c
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
@@ -16,11 +17,14 @@ from sqlalchemy import Connection
 from collector.corrections import usable_by
 from collector.ledger import cells
 from collector.register_days import RegisterDays
+from core.metering.boundaries import Boundary
 from core.metering.cells import Cell
 from core.metering.corrections import Correction, Exclude, corrected_cells, entered
 from core.metering.counters import Counter, EventKind, counter_of_cells
 from core.metering.following import RETURN_MS, STILL_MS
-from core.metering.registers import CounterSpec
+from core.metering.installations import Installation
+from core.metering.registers import CounterSpec, counter_spec
+from core.metering.sources import IntervalValue
 from core.timeline import HALF_HOUR_MS, UTC_ZONE, Interval, local_days
 
 _DAY_MS = 86_400_000
@@ -66,8 +70,7 @@ class Asked:
 
     def days(self, span: Interval) -> tuple[Interval, ...]:
         """Return the days that hold a span, each of whole half-hours."""
-        found = local_days(span, self.zone)
-        return local_days(span, UTC_ZONE) if any(day.start_ms % HALF_HOUR_MS for day in found) else found
+        return _days_of(span, self.zone)
 
     def whole_days(self, days: Sequence[Interval]) -> set[Interval]:
         """Return the days of which all readings are wanted."""
@@ -83,6 +86,32 @@ class Asked:
             spans.append(self.interval)
         found |= {day for day in days for span in spans if _overlap(day, span)}
         return found
+
+
+def asked_of(
+    installations: Sequence[Installation],
+    point: str,
+    zone: ZoneInfo,
+    instants_ms: Sequence[int],
+    *,
+    values: Iterable[IntervalValue],
+    fixed: Mapping[int, Boundary],
+    corrections: tuple[Correction, ...],
+    whole: bool,
+) -> Asked:
+    """Return what is asked of a point's registers where these installations, values and registers matter."""
+    dates = {each for one in installations for each in (one.start_ms, one.end_ms) if each is not None}
+    ends = {each for value in values for each in (value.interval.start_ms, value.interval.end_ms)}
+    sides = [side for mark in fixed.values() for side in (mark.before, mark.after) if side is not None]
+    return Asked(
+        spec=counter_spec(point, installations),
+        zone=zone,
+        instants_ms=instants_ms,
+        inside_ms=dates | ends,
+        brackets_ms={side.time_ms for side in sides},
+        corrections=corrections,
+        whole=whole,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +161,7 @@ def gather(connection: Connection, days: RegisterDays, asked: Asked) -> Gathered
         A cell cannot be read: the database is damaged.
     """
     interval = asked.interval
-    span = Interval(interval.start_ms - _DAY_MS - _REACH_MS, interval.end_ms + _DAY_MS + _REACH_MS)
+    span = Interval(interval.start_ms - _DAY_MS, interval.end_ms + _DAY_MS)
     also = set[Interval]()
     while True:
         listed = asked.days(span)
@@ -169,17 +198,36 @@ def _wider(connection: Connection, asked: Asked, span: Interval, counter: Counte
     times, interval = counter.times_ms, asked.interval
     usable = usable_by(asked.corrections)
     start_ms, end_ms = span.start_ms, span.end_ms
-    before = bisect_right(times, interval.start_ms) - 1
+    before, after = bisect_right(times, interval.start_ms) - 1, bisect_left(times, interval.end_ms)
+    plain = not counter.held and all(event.kind is EventKind.ROLLOVER for event in counter.events)
     if before >= 0:
-        start_ms = min(start_ms, times[before] - _REACH_MS)
+        decided = plain and _moved_by(counter, range(before - 1, -1, -1), before, start_ms)
+        start_ms = start_ms if decided else min(start_ms, times[before] - _REACH_MS)
     elif earlier := cells.before(connection, asked.spec.point, span.start_ms, usable):
         start_ms = earlier[0].start_ms - _REACH_MS
-    after = bisect_left(times, interval.end_ms)
+    if after < len(times):
+        if plain and _moved_by(counter, range(after + 1, len(times)), after, end_ms):
+            return Interval(start_ms, end_ms)
+        end_ms = max(end_ms, times[after] + _REACH_MS)
     newest_ms = max((*times[-1:], *(time_ms for time_ms, _ in counter.held[-1:])), default=0)
     undecided = after == len(times) or newest_ms <= times[after] + _REACH_MS
-    if undecided and (later := cells.after(connection, asked.spec.point, span.end_ms, usable)):
-        end_ms = later[-1].start_ms + _DAY_MS + _REACH_MS
+    if (
+        end_ms == span.end_ms
+        and undecided
+        and (later := cells.after(connection, asked.spec.point, end_ms, usable))
+    ):
+        end_ms = later[-1].start_ms + _DAY_MS
     return Interval(start_ms, end_ms)
+
+
+def _moved_by(counter: Counter, others: Iterable[int], index: int, edge_ms: int) -> bool:
+    """Tell whether a register moved next to a reading, long enough before the edge of what is known.
+
+    Then neither a time that it stood still nor a fall beyond the edge bears on that reading.
+    """
+    times, accumulated = counter.times_ms, counter.accumulated
+    moved = next((each for each in others if accumulated[each] != accumulated[index]), None)
+    return moved is not None and abs(edge_ms - times[moved]) > RETURN_MS
 
 
 def _of_interval(counter: Counter, interval: Interval) -> Counter:
@@ -193,6 +241,13 @@ def _of_interval(counter: Counter, interval: Interval) -> Counter:
         and (after == len(times) or each.time_ms <= times[after])
     )
     return counter if len(told) == len(counter.events) else replace(counter, events=told)
+
+
+@lru_cache(maxsize=64)
+def _days_of(span: Interval, zone: ZoneInfo) -> tuple[Interval, ...]:
+    """Return local days; those of UTC where local ones do not begin with half-hours."""
+    found = local_days(span, zone)
+    return local_days(span, UTC_ZONE) if any(day.start_ms % HALF_HOUR_MS for day in found) else found
 
 
 def _overlap(day: Interval, span: Interval) -> bool:

@@ -9,24 +9,23 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, partial
 from types import MappingProxyType
 
 from sqlalchemy import Connection
 
-from collector import power, records
-from collector.bills import billed
+from collector import elsewhere, records
 from collector.corrections import Corrections
 from collector.ledger import Ledger, bills, closings, values
-from collector.meter_counter import Asked, Gathered, gather, meter_counter
+from collector.meter_counter import Asked, Gathered, asked_of, gather, meter_counter
 from collector.network_energies import network_series
 from collector.register_days import RegisterDays
 from config.hq import HqConfig, SiteRecord
 from config.meters import MeterRecord
 from core.carbon.closing import Closing
 from core.metering.boundaries import Boundary
-from core.metering.corrections import corrected_installations, interval_values
-from core.metering.counters import Counter, counter_of_cells, counter_spec
+from core.metering.corrections import corrected_installations
+from core.metering.counters import Counter, counter_of_cells
 from core.metering.energy import IntervalEnergy, series
 from core.metering.installations import Installation
 from core.metering.network import Network
@@ -67,6 +66,7 @@ class View:
         self._supposed = corrections
         self._by_meters = by_meters
         self._networks: dict[str, Network] = {}
+        self._installed: dict[str, tuple[Installation, ...]] = {}
         self.days = RegisterDays(connection)
 
     @cached_property
@@ -75,20 +75,8 @@ class View:
         return Corrections.in_force(self.connection) if self._supposed is None else self._supposed
 
     @cached_property
-    def _of_meters(self) -> View:
-        """The same, with every meter by itself."""
-        if self._by_meters:
-            return self
-        return View(
-            self.connection, self.hq, thawed=self._thawed, corrections=self.corrections, by_meters=True
-        )
-
-    @cached_property
     def _sites(self) -> Mapping[str, SiteRecord]:
         return {meter.id: site for site in self.hq.sites for meter in site.meters}
-
-    def _site(self, meter: MeterRecord) -> SiteRecord:
-        return self._sites[meter.id]
 
     @cached_property
     def closed(self) -> Mapping[str, Closing]:
@@ -108,7 +96,7 @@ class View:
         DataError
             The ledger is damaged.
         """
-        if not self.closed or (self._by_meters and self._site(meter).source(meter.id) == "bill"):
+        if not self.closed or self._by_meters:
             return {}
         return closings.fixed(self.connection, meter.point, interval, self.closed)
 
@@ -122,21 +110,19 @@ class View:
         DataError
             A correction contradicts the records.
         """
-        return corrected_installations(meter.dated(site.time_zone), self.corrections.of(meter))
+        if meter.id not in self._installed:
+            planned = meter.dated(site.time_zone)
+            self._installed[meter.id] = corrected_installations(planned, self.corrections.of(meter))
+        return self._installed[meter.id]
 
     def values(self, meter: MeterRecord, interval: Interval) -> tuple[IntervalValue, ...]:
         """Return the energies of a meter from elsewhere than its register that bear on an interval.
 
-        What a person substituted comes first, then what was imported, then what its power gives. Where the
-        plan takes bills for authoritative, they stand in the place of all that the meter gives.
+        Of two that overlap the one that stands first counts.
         """
-        substituted = tuple(
-            each
-            for each in interval_values(self.corrections.of(meter))
-            if each.interval.start_ms < interval.end_ms and each.interval.end_ms > interval.start_ms
-        )
-        imported = values.of(self.connection, meter.point, interval)
-        return substituted + imported + power.values(self.connection, self.hq, meter, interval)
+        known = self.connection, self.hq, meter, self.corrections.of(meter), interval
+        by_bills = partial(self.metered, self._sites[meter.id], meter) if self.billed(meter) else None
+        return elsewhere.energies(*known, by_bills=by_bills)
 
     def by_registers_alone(self, meter: MeterRecord, interval: Interval) -> bool:
         """Tell whether nothing but a meter's readings and records bears on its energy in an interval."""
@@ -155,13 +141,14 @@ class View:
 
     def billed(self, meter: MeterRecord) -> bool:
         """Tell whether bills, and not the meter, say what its energy is."""
-        return not self._by_meters and self._site(meter).source(meter.id) == "bill"
+        return not self._by_meters and self._sites[meter.id].source(meter.id) == "bill"
 
     def metered(
         self, site: SiteRecord, meter: MeterRecord, boundaries_ms: Sequence[int]
     ) -> tuple[IntervalEnergy, ...]:
         """Return the energies that a meter has by itself, whatever is authoritative; raises as `series`."""
-        return self._of_meters.series(site, meter, boundaries_ms)
+        alone = View(self.connection, self.hq, corrections=self.corrections, by_meters=True)
+        return (alone if self.billed(meter) else self).series(site, meter, boundaries_ms)
 
     def counter(self, site: SiteRecord, meter: MeterRecord, interval: Interval) -> Counter:
         """Return the register of a meter over an interval and its brackets, corrected.
@@ -235,16 +222,9 @@ class View:
         fixed: Mapping[int, Boundary] = MappingProxyType({}),
         whole: bool = False,
     ) -> Asked:
-        installations = self.installations(site, meter)
-        return Asked(
-            spec=counter_spec(meter.point, installations),
-            zone=site.time_zone,
-            instants_ms=instants_ms,
-            inside_ms={*_dates(installations), *_ends(each.interval for each in values)},
-            brackets_ms=_brackets(fixed.values()),
-            corrections=self.corrections.of(meter),
-            whole=whole,
-        )
+        known = self.installations(site, meter), meter.point, site.time_zone, instants_ms
+        corrections = self.corrections.of(meter)
+        return asked_of(*known, values=values, fixed=fixed, corrections=corrections, whole=whole)
 
     def network(self, site: SiteRecord) -> Network:
         """Return a site's tree of meters, whole.
@@ -319,19 +299,3 @@ def viewing(ledger: Ledger, hq: HqConfig) -> Iterator[View]:
         view = View(connection, hq)
         yield view
     view.days.keep(ledger)
-
-
-def _dates(installations: Iterable[Installation]) -> Iterator[int]:
-    for each in installations:
-        yield each.start_ms
-        if each.end_ms is not None:
-            yield each.end_ms
-
-
-def _ends(intervals: Iterable[Interval]) -> Iterator[int]:
-    for each in intervals:
-        yield from (each.start_ms, each.end_ms)
-
-
-def _brackets(boundaries: Iterable[Boundary]) -> set[int]:
-    return {side.time_ms for mark in boundaries for side in (mark.before, mark.after) if side is not None}

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from collector.folders import DEFAULT_FOLDER, FormOption, LedgerOption, opened
-from collector.imports import telling
+from collector.imports import bills, telling
 from collector.imports.activity import (
     FUEL_COLUMNS,
     PRODUCTION_COLUMNS,
@@ -115,6 +115,18 @@ def readings(
     typer.echo(telling.told(findings, form))
     if findings.aside.count:
         raise typer.Exit(AnswerIsNo.exit_code)
+
+
+@app.command("bills")
+def bring_bills(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help=f"CSV: {','.join((*bills.COLUMNS, bills.FILE_COLUMN))}.")
+    ],
+    folder: LedgerOption = DEFAULT_FOLDER,
+    by: ByOption = None,
+) -> None:
+    """Add suppliers' bills. Bad lines are named and left out; the same file again adds nothing."""
+    _import(bills.import_bills, file, folder, by)
 
 
 def _wanted(

@@ -196,7 +196,10 @@ class _Column:
 def _count(number: Decimal, time_ms: int, judged: Sequence[Worth]) -> int | Decimal:
     for worth in reversed(judged):
         if worth.start_ms <= time_ms and (worth.end_ms is None or time_ms < worth.end_ms):
-            count = canonical_count(_EXACT.multiply(number, worth.counts))
+            product = _EXACT.multiply(number, worth.counts)
+            count: int | Decimal = int(product)
+            if count != product:
+                count = canonical_count(product)
             if count < 0 or (worth.wrap_at is not None and count >= worth.wrap_at):
                 limit = "" if worth.wrap_at is None else f", and this one turns at {worth.wrap_at}"
                 raise DataError(

@@ -145,9 +145,7 @@ class Energies:
                 run = sources.get((point, grade))
                 if run is None:
                     source = self._document, self._sha256, self._reader
-                    run = sources[point, grade] = Run(
-                        point, *span, (wh,), grade.origin, grade.method, *source
-                    )
+                    run = sources[point, grade] = Run(point, *span, "0", grade.origin, grade.method, *source)
                 amounts.append(Amount(*span, wh, run))
             self._packed[point, number] = runs_of(amounts)
         self._loose.clear()

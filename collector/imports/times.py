@@ -15,6 +15,7 @@ _EPOCH_UTC = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_DAY = _EPOCH.toordinal()
 _MILLISECOND = timedelta(milliseconds=1)
 _DAY_MS = 86_400_000
+_HOUR_MS = 3_600_000
 _QUARTER_MS = 900_000  # no zone changes its offset inside a quarter of an hour of its clock
 _PARTS = {
     "Y": r"(?P<Y>\d{4})",
@@ -31,6 +32,7 @@ _ISO = re.compile(
     r"(?P<z>Z|[+-]\d{2}:?\d{2})?)?",
     re.ASCII,
 )
+_TWO_DIGITS = {f"{number:02d}": number for number in range(60)}
 _UNIX = re.compile(r"\d{1,11}", re.ASCII)
 
 
@@ -58,6 +60,9 @@ class Times:
         self._clock = clock
         self._midnight_ends = midnight_ends
         self._offsets: dict[int, tuple[int, int]] = {}
+        # Instant at which each plain hour begins, by its text up to the hour; most times are of these.
+        self._hours: dict[str, int] = {}
+        self._plain = format == "iso" and not midnight_ends
         self._days: dict[tuple[str, str, str], int] = {}
         self._last_ms: int | None = None
 
@@ -69,6 +74,16 @@ class Times:
         DataError
             It is no time of this format, or no single instant.
         """
+        if self._plain and len(text) in (16, 19):
+            hour_ms = self._hours.get(text[:13])
+            minute, second = _TWO_DIGITS.get(text[14:16]), _TWO_DIGITS.get(text[17:])
+            if hour_ms is not None and minute is not None and text[13] == ":":
+                if len(text) == 16:
+                    self._last_ms = hour_ms + minute * 60_000
+                    return self._last_ms
+                if second is not None and text[16] == ":":
+                    self._last_ms = hour_ms + (minute * 60 + second) * 1000
+                    return self._last_ms
         if self._unix:
             if not _UNIX.fullmatch(text):
                 raise DataError("not seconds since 1970", evidence=repr(text))
@@ -79,7 +94,11 @@ class Times:
         parts = match.groupdict()
         local_ms = self._day_ms(parts) + self._clock_ms(parts, text)
         offset = parts.get("z")
-        time_ms = local_ms - _offset_ms(offset) if offset else self._instant(local_ms, text)
+        if offset:
+            time_ms = local_ms - _offset_ms(offset)
+        else:
+            time_ms = self._instant(local_ms, text)
+            self._note_hour(local_ms, text)
         self._last_ms = time_ms
         return time_ms
 
@@ -121,26 +140,41 @@ class Times:
         return known
 
     def _clock_ms(self, parts: dict[str, str], text: str) -> int:
-        hour, minute, second = (int(parts.get(name) or 0) for name in "HMS")
+        hour, minute = int(parts.get("H") or 0), int(parts.get("M") or 0)
+        second = int(parts.get("S") or 0)
         if minute > 59 or second > 59 or hour > 24 or (hour == 24 and (minute or second)):
             raise DataError("there is no such time of day", evidence=repr(text))
         if self._midnight_ends and not hour and not minute and not second:
             hour = 24
         return (hour * 3600 + minute * 60 + second) * 1000
 
-    def _instant(self, local_ms: int, text: str) -> int:
+    def _note_hour(self, local_ms: int, text: str) -> None:
+        """Keep where a plain hour begins: one that the clock passes once, at one offset."""
+        begin_ms = local_ms // _HOUR_MS * _HOUR_MS
+        offsets = {
+            each
+            for at_ms in range(begin_ms, begin_ms + _HOUR_MS, _QUARTER_MS)
+            for each in self._offsets_at(at_ms)
+        }
+        if self._plain and len(offsets) == 1 and int(text[11:13] or 0) < 24:
+            self._hours[text[:13]] = begin_ms - offsets.pop()
+
+    def _offsets_at(self, local_ms: int) -> tuple[int, int]:
+        """Return the offsets before and after a change of the clock [ms]; equal where there is none."""
         quarter = local_ms // _QUARTER_MS
         offsets = self._offsets.get(quarter)
         if offsets is None:
             local = _EPOCH + timedelta(milliseconds=quarter * _QUARTER_MS)
             before, after = (
-                local_ms
-                - local_ms % _QUARTER_MS
+                quarter * _QUARTER_MS
                 - (local.replace(tzinfo=self._zone, fold=fold) - _EPOCH_UTC) // _MILLISECOND
                 for fold in (0, 1)
             )
             offsets = self._offsets[quarter] = before, after
-        before, after = offsets
+        return offsets
+
+    def _instant(self, local_ms: int, text: str) -> int:
+        before, after = self._offsets_at(local_ms)
         if before == after or self._clock is Clock.FIRST:
             return local_ms - before
         if self._clock is Clock.SECOND:

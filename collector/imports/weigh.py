@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
 from fractions import Fraction
+from itertools import groupby
+from math import floor
 from zoneinfo import ZoneInfo
 
 from collector.imports.findings import MonthChange, Pace, PointFindings, SetAside
@@ -18,8 +22,9 @@ from core.metering.cells import Cell, content_hash, union
 from core.metering.corrections import corrected_cells, entered, interval_values
 from core.metering.counters import Counter, counter_of_cells, counter_spec
 from core.metering.energy import IntervalEnergy, series
-from core.metering.interval_data import DAY_MS, Amount, Run, plain, runs_of, settled, values_of
+from core.metering.interval_data import DAY_MS, EXACT, Amount, Run, plain, runs_of, settled, values_of
 from core.metering.readings import Count
+from core.metering.sources import IntervalValue
 from core.timeline import HALF_HOUR_MS, UTC_ZONE, Interval, format_local, month, month_of, months
 
 _TOGETHER_MS = 31 * DAY_MS
@@ -82,11 +87,10 @@ def energies(
     span = file.span(meter.point)
     found.first_ms, found.last_ms = span.start_ms, span.end_ms
     pace, gaps = Pace(), list[Interval]()
-    runs: list[Run] = []
-    reached_ms, total = span.start_ms, Fraction(0)
-    for together in _of_days(file.amounts(meter.point), aside):
-        near = Interval(together[0].start_ms, together[-1].end_ms)
-        held = settled(values.runs(view.connection, meter.point, near))
+    runs: dict[int, list[Run]] = {}
+    reached_ms, total = span.start_ms, Decimal(0)
+    for number, together in _by_month_of_days(file.amounts(meter.point), aside):
+        held = settled(values.runs(view.connection, meter.point, _days_of(number)))
         fresh: list[Amount] = []
         for amount, told in _beside(together, held):
             if isinstance(told, DataError):
@@ -95,21 +99,22 @@ def energies(
             pace.at(amount.start_ms)
             if amount.start_ms > reached_ms:
                 gaps.append(Interval(reached_ms, amount.start_ms))
-            reached_ms, total = amount.end_ms, total + Fraction(amount.wh)
+            reached_ms, total = amount.end_ms, EXACT.add(total, amount.wh)
             if told is None:
                 fresh.append(amount)
             else:
                 found.known += 1
         found.added += len(fresh)
-        runs += runs_of(fresh)
+        runs[number] = list(runs_of(fresh))
     found.step_ms, found.gaps = pace.step_ms, tuple(gaps)
-    found.total_wh = (total + Fraction(1, 2)).__floor__()
-    ids = "\n".join(sorted(run.id for run in runs))
+    found.total_wh = floor(EXACT.add(total, Decimal("0.5")))
+    brought = tuple(run for some in runs.values() for run in some)
+    ids = "\n".join(sorted(run.id for run in brought))
     found.hash = hashlib.sha256(ids.encode()).hexdigest()
     bounds = _month_bounds(found, zone)
     now = view.series(site, meter, bounds)
     found.months = _months(zone, bounds, now, _with_values(view, site, meter, runs, bounds))
-    return found, tuple(runs)
+    return found, brought
 
 
 def _with_cells(
@@ -136,20 +141,48 @@ def _with_cells(
 
 
 def _with_values(
-    view: View, site: SiteRecord, meter: MeterRecord, runs: Sequence[Run], bounds: Sequence[int]
+    view: View, site: SiteRecord, meter: MeterRecord, runs: Mapping[int, Sequence[Run]], bounds: Sequence[int]
 ) -> tuple[IntervalEnergy, ...]:
     """Return the energies of a meter with a file's intervals."""
     whole = Interval(bounds[0], bounds[-1])
-    held = values.runs(view.connection, meter.point, Interval(whole.start_ms - DAY_MS, whole.end_ms + DAY_MS))
-    imported = values_of(settled((*held, *runs)))
-    substituted = interval_values(view.corrections.of(meter))
+    alone = cells.span(view.connection, meter.point) is None
+    found = list(interval_values(view.corrections.of(meter)))
+    alone = alone and not found
+    for number in range(whole.start_ms // _TOGETHER_MS - 1, whole.end_ms // _TOGETHER_MS + 1):
+        within = _days_of(number)
+        held = values.runs(view.connection, meter.point, within)
+        of_days = values_of(
+            amount for amount in settled((*held, *runs.get(number, ()))) if amount.start_ms in within
+        )
+        found += _joined(of_days, bounds) if alone else of_days
     return series(
         view.counter(site, meter, whole),
         view.installations(site, meter),
         bounds,
-        values=(*substituted, *imported),
+        values=found,
         fixed=view.fixed(meter, whole),
     )
+
+
+def _joined(of_days: Iterable[IntervalValue], bounds: Sequence[int]) -> Iterator[IntervalValue]:
+    """Yield values joined within days and months: without a register nothing parts them there."""
+    last: IntervalValue | None = None
+    for value in of_days:
+        if (
+            last is not None
+            and last.interval.end_ms == value.interval.start_ms
+            and last.interval.end_ms % DAY_MS
+            and last.interval.end_ms not in bounds
+            and (last.origin, last.method) == (value.origin, value.method)
+        ):
+            joined = Interval(last.interval.start_ms, value.interval.end_ms)
+            last = replace(last, interval=joined, wh=last.wh + value.wh)
+            continue
+        if last is not None:
+            yield last
+        last = value
+    if last is not None:
+        yield last
 
 
 def _beside(
@@ -194,18 +227,24 @@ def _chunks(cells_in_time: Iterable[Cell]) -> Iterator[list[Cell]]:
         yield together
 
 
-def _of_days(amounts: Iterable[Amount | DataError], aside: SetAside) -> Iterator[list[Amount]]:
-    together: list[Amount] = []
-    for amount in amounts:
-        if isinstance(amount, DataError):
-            aside.add(amount)
-            continue
-        if together and amount.start_ms - together[0].start_ms > _TOGETHER_MS:
-            yield together
-            together = []
-        together.append(amount)
-    if together:
-        yield together
+def _by_month_of_days(
+    amounts: Iterable[Amount | DataError], aside: SetAside
+) -> Iterator[tuple[int, list[Amount]]]:
+    """Yield energies by the 31 UTC days in which they start."""
+
+    def good() -> Iterator[Amount]:
+        for amount in amounts:
+            if isinstance(amount, DataError):
+                aside.add(amount)
+            else:
+                yield amount
+
+    for number, together in groupby(good(), key=lambda amount: amount.start_ms // _TOGETHER_MS):
+        yield number, list(together)
+
+
+def _days_of(number: int) -> Interval:
+    return Interval(number * _TOGETHER_MS, (number + 1) * _TOGETHER_MS)
 
 
 def _is_finer(count: Count, resolution: Fraction) -> bool:

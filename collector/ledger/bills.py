@@ -40,6 +40,11 @@ def read(connection: Connection, point: str | None = None) -> tuple[Bill, ...]:
     return tuple(bill_of(row) for row in connection.execute(wanted))
 
 
+def names(connection: Connection, point: str) -> tuple[str, ...]:
+    """Return the ids of the bills of a point, sorted."""
+    return tuple(connection.scalars(select(table.c.id).where(table.c.point == point).order_by(table.c.id)))
+
+
 def bill_of(row: Row[Any]) -> Bill:
     """Return a row of the table as a bill."""
     return Bill(

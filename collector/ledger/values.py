@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, func, insert, select
@@ -112,7 +111,7 @@ def run_of(row: Row[Any]) -> Run:
         point=row.point,
         start_ms=row.start_ms,
         end_ms=row.end_ms,
-        wh=tuple(map(Decimal, row.wh.split(" "))),
+        amounts=row.wh,
         origin=Origin(row.origin),
         method=row.method,
         document=row.document,

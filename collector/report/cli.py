@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from collector.folders import DEFAULT_FOLDER
+from collector.report.bills_cli import bills
 from collector.report.export import to_csv
 from collector.report.ledger_months import LedgerMonths
 from collector.report.month import month_report
@@ -62,7 +63,7 @@ def show(
             )
 
 
-for _step in steps:
+for _step in (*steps, bills):
     app.command()(_step)
 
 

@@ -11,9 +11,9 @@ import json
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
-from fractions import Fraction
+from decimal import Context, Decimal, Inexact
 from itertools import groupby, pairwise
+from math import floor
 from typing import NamedTuple
 
 from core.errors import DataError
@@ -21,7 +21,8 @@ from core.metering.sources import IntervalValue, Origin
 from core.timeline import Interval
 
 DAY_MS = 86_400_000
-_HALF = Fraction(1, 2)
+_HALF = Decimal("0.5")
+EXACT = Context(prec=200, traps=[Inexact])
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +35,8 @@ class Run:
         Id of the point.
     start_ms, end_ms
         Of all its intervals together [ms since 1970 UTC]; they divide it equally.
-    wh
-        Exact energy of each, in time order [Wh], 0 or more.
+    amounts
+        Exact energy of each, in time order, parted by spaces [Wh], 0 or more.
     origin
         Measured, manual or substituted.
     method
@@ -54,7 +55,7 @@ class Run:
     point: str
     start_ms: int
     end_ms: int
-    wh: tuple[Decimal, ...]
+    amounts: str
     origin: Origin
     method: str = ""
     document: str = ""
@@ -62,8 +63,13 @@ class Run:
     reader: str = ""
 
     def __post_init__(self) -> None:
-        if not self.wh or self.end_ms <= self.start_ms or (self.end_ms - self.start_ms) % len(self.wh):
-            raise DataError("a run of intervals that are none", where=self.point, evidence=f"{len(self.wh)}")
+        if self.end_ms <= self.start_ms or (self.end_ms - self.start_ms) % self.n:
+            raise DataError("a run of intervals that are none", where=self.point, evidence=f"{self.n}")
+
+    @property
+    def n(self) -> int:
+        """How many intervals it has [1]."""
+        return self.amounts.count(" ") + 1
 
     @property
     def id(self) -> str:
@@ -74,21 +80,17 @@ class Run:
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     @property
-    def amounts(self) -> str:
-        """Its energies as text, parted by spaces [Wh]."""
-        return " ".join(map(plain, self.wh))
-
-    @property
     def rank(self) -> int:
         """How good its source is, 0 the best; of two values of one interval the better one counts [1]."""
         return rank(self.origin, self.method)
 
     def amounts_in_time(self) -> Iterator[Amount]:
         """Yield the energy of each interval."""
-        step = (self.end_ms - self.start_ms) // len(self.wh)
-        for index, wh in enumerate(self.wh):
-            start_ms = self.start_ms + index * step
-            yield Amount(start_ms, start_ms + step, wh, self)
+        step = (self.end_ms - self.start_ms) // self.n
+        start_ms = self.start_ms
+        for text in self.amounts.split(" "):
+            yield Amount(start_ms, start_ms + step, Decimal(text), self)
+            start_ms += step
 
 
 class Amount(NamedTuple):
@@ -196,10 +198,10 @@ def _starts(amount: Amount) -> int:
 
 
 def _rounded(of_day: Sequence[Amount]) -> Iterator[IntervalValue]:
-    exact, reached = Fraction(0), 0
+    exact, reached = Decimal(0), 0
     for start_ms, end_ms, wh, run in of_day:
-        exact += Fraction(wh)
-        before, reached = reached, (exact + _HALF).__floor__()
+        exact = EXACT.add(exact, wh)
+        before, reached = reached, floor(EXACT.add(exact, _HALF))
         yield IntervalValue(
             point=run.point,
             interval=Interval(start_ms, end_ms),
@@ -231,7 +233,7 @@ def _joined(amounts: Sequence[Amount]) -> Run:
         point=run.point,
         start_ms=amounts[0].start_ms,
         end_ms=amounts[-1].end_ms,
-        wh=tuple(amount.wh for amount in amounts),
+        amounts=" ".join([plain(amount.wh) for amount in amounts]),
         origin=run.origin,
         method=run.method,
         document=run.document,

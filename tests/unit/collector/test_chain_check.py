@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import zlib
 from collections.abc import Iterator
 from datetime import date
@@ -43,6 +44,7 @@ BOUND: tuple[Table, ...] = (
     fuel_lines,
     production_lines,
 )
+DATA = Path(__file__).parents[2] / "data"
 COLUMNS = [(table, column.name) for table in BOUND for column in table.columns]
 
 
@@ -72,7 +74,7 @@ def fill(ledger: Ledger, hq: HqConfig) -> None:
         sha256="",
         source="bills.csv:2",
     )
-    run = Run(POINT, T0 - 7_200_000, T0, (Decimal(5), Decimal(6)), Origin.BILLED, "m", "f.csv", "0" * 64, "x")
+    run = Run(POINT, T0 - 7_200_000, T0, "5 6", Origin.BILLED, "m", "f.csv", "0" * 64, "x")
     with ledger.writing() as connection:
         body: dict[str, Any] = {"what": "values", "file": "f.csv", "sha256": "0" * 64, "ids": [run.id]}
         decision = decisions.decide(connection, kind="import", who=SATO, reason="", body=body, time_ms=T0)
@@ -204,6 +206,22 @@ def test_on_either_database(place: Path | str, tmp_path: Path) -> None:
     assert found(ledger) == []
     told = after(ledger, update(fuel_lines).values(source="another.csv:9"))
     assert told == ["fuel line f1, of decision 1 (lines.csv): it is not what was imported"]
+    ledger.close()
+
+
+def test_lines_of_an_earlier_release_are_bound_when_its_ledger_is_opened(tmp_path: Path) -> None:
+    database = sqlite3.connect(tmp_path / "ledger.sqlite")
+    database.executescript((DATA / "ledger-0001.sql").read_text(encoding="utf-8"))
+    database.close()
+    ledger = Ledger.open(tmp_path)
+    assert found(ledger) == []
+    with ledger.reading() as connection:
+        (decision,) = decisions.read(connection)
+    (line,) = ledger.fuels("2024-02")
+    assert (decision.kind, list(decision.facts["lines"])) == ("import", [line.id])
+    assert "earlier release" in decision.reason
+    told = after(ledger, update(fuel_lines).values(quantity="19"))
+    assert told == [f"fuel line {line.id}, of decision 1 (an earlier release): it is not what was imported"]
     ledger.close()
 
 
