@@ -32,6 +32,7 @@ from core.errors import AnswerIsNo, Unreachable
 from core.metering.frozen import frozen_text
 
 _TRIES = 3
+_DONE: Mapping[Step, str] = {Step.SUBMIT: "submitted", Step.APPROVE: "closed", Step.RESTATE: "restated"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +274,7 @@ def refuse_incomplete(connection: Connection, hq: HqConfig, drawn: Draft, step: 
     found = obstacles(connection, hq, drawn.sheet, time_ms)
     if found:
         raise AnswerIsNo(
-            f"{drawn.month} cannot be {'submitted' if step is Step.SUBMIT else 'closed'} yet",
+            f"{drawn.month} cannot be {_DONE[step]} yet",
             evidence="; ".join(found),
             next=f"mend that, then seiren month {step} {drawn.month}",
         )
