@@ -9,14 +9,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
-from functools import lru_cache
 from itertools import accumulate, repeat
 from operator import sub
 from struct import Struct
 from typing import TypeAlias
 
 from core.errors import DataError
+from core.metering.columns import column, decimals_of, shifted, unshifted, values_of, width_of
 from core.metering.readings import Count, Quality, Reading
 from core.timeline import HALF_HOUR_MS
 
@@ -29,7 +28,6 @@ _GRADED = 1
 _NO_COUNT = 3
 _BAD = Quality.BAD
 _GRADES: tuple[Quality, ...] = (*Quality, Quality.BAD)
-_ARRAYS = {1: "B", 2: "H", 4: "I", 8: "Q"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +103,8 @@ class Cell:
         Of several the best by quality is taken, of equally good ones the lowest count: a choice that
         depends on the set alone.
         """
+        if self.plain:
+            return tuple(zip(self.times_ms, self.counts, strict=True))  # type: ignore[arg-type]  # all are good
         return tuple((time_ms, count) for time_ms, count, _ in self.best)
 
     @property
@@ -144,9 +144,9 @@ class Cell:
             above = [count - base for count in whole]
         else:
             present = [count for count in counts if count is not None]
-            decimals = max((_decimals(count) for count in present), default=0)
-            base = _shifted(min(present, default=0), decimals)
-            above = [0 if count is None else _shifted(count, decimals) - base for count in counts]
+            decimals = max((decimals_of(count) for count in present), default=0)
+            base = shifted(min(present, default=0), decimals)
+            above = [0 if count is None else shifted(count, decimals) - base for count in counts]
             if grades:
                 grades = [
                     _NO_COUNT if count is None else grade for count, grade in zip(counts, grades, strict=True)
@@ -155,7 +155,7 @@ class Cell:
         gaps = list(map(sub, times, (self.start_ms, *times)))
         base_width = base.bit_length() // 8 + 1
         gap_width = 2 if max(gaps, default=0) < 1 << 16 else 4
-        count_width = _width(max(above, default=0))
+        count_width = width_of(max(above, default=0))
         header = _HEADER.pack(
             _VERSION,
             _GRADED if graded else 0,
@@ -169,8 +169,8 @@ class Cell:
             (
                 header,
                 base.to_bytes(base_width, "little", signed=True),
-                _column(gaps, gap_width),
-                _column(above, count_width),
+                column(gaps, gap_width),
+                column(above, count_width),
                 bytes(grades) if graded else b"",
             )
         )
@@ -198,13 +198,13 @@ class Cell:
         ):
             raise DataError("a packed cell that is damaged", where=where, evidence=f"{len(data)} bytes")
         base = int.from_bytes(data[_HEADER.size : gaps_at], "little", signed=True)
-        times = tuple(accumulate(_values(data, gaps_at, n, gap_width), initial=start_ms))[1:]
+        times = tuple(accumulate(values_of(data, gaps_at, n, gap_width), initial=start_ms))[1:]
         if times and times[-1] >= start_ms + HALF_HOUR_MS:
             raise DataError("a packed cell reaches beyond its half-hour", where=where)
-        above = _values(data, counts_at, n, count_width)
+        above = values_of(data, counts_at, n, count_width)
         counts: Iterable[Count | None] = map(base.__add__, above)
         if decimals:
-            counts = [_unshifted(base + each, decimals) for each in above]
+            counts = [unshifted(base + each, decimals) for each in above]
         if not flags:
             return cls(point, start_ms, times, tuple(counts))
         grades = data[grades_at:]
@@ -262,51 +262,3 @@ def _sorted(rows: set[Row]) -> tuple[Row, ...]:
         return tuple(sorted(rows))  # fails where a missing count meets another of its instant
     except TypeError:
         return tuple(sorted(rows, key=lambda row: (row[0], row[1] is not None, row[1] or 0, row[2])))
-
-
-def _decimals(count: Count) -> int:
-    if isinstance(count, int):
-        return 0
-    exponent = count.as_tuple().exponent
-    assert isinstance(exponent, int)  # a reading's count is finite
-    return max(0, -exponent)
-
-
-def _shifted(count: Count, decimals: int) -> int:
-    """Return the count times 10 to the decimals; whole, for they suffice."""
-    numerator, denominator = count.as_integer_ratio()
-    return numerator * int(10**decimals) // denominator
-
-
-def _unshifted(value: int, decimals: int) -> Count:
-    """Return the canonical count of a shifted one."""
-    while decimals and value % 10 == 0:
-        value, decimals = value // 10, decimals - 1
-    if not decimals:
-        return value
-    return Decimal((int(value < 0), tuple(map(int, str(abs(value)))), -decimals))
-
-
-def _width(largest: int) -> int:
-    """Return the bytes of a column: as its largest value needs, up to 8 a width that an array has."""
-    width = (largest.bit_length() + 7) // 8
-    return next((array for array in (0, *_ARRAYS) if array >= width), width)
-
-
-@lru_cache(maxsize=512)
-def _array(n: int, width: int) -> Struct:
-    return Struct(f"<{n}{_ARRAYS[width]}")
-
-
-def _column(values: list[int], width: int) -> bytes:
-    if width in _ARRAYS:
-        return _array(len(values), width).pack(*values)
-    return b"".join(value.to_bytes(width, "little") for value in values)
-
-
-def _values(data: bytes, at: int, n: int, width: int) -> tuple[int, ...]:
-    if not width:
-        return (0,) * n
-    if width in _ARRAYS:
-        return _array(n, width).unpack_from(data, at)
-    return tuple(int.from_bytes(data[at + i * width : at + (i + 1) * width], "little") for i in range(n))

@@ -19,13 +19,13 @@ from core.metering.coverage import half_hours_covered
 from core.metering.gaps import Gap
 from core.metering.installations import Installation, in_order
 from core.metering.line import Lack as Lack
-from core.metering.line import Line, Part
+from core.metering.line import Line
 from core.metering.marks import Mark, frozen_mark, mark
 from core.metering.proving import changes_of, covered_by_values, origin_of, unproven_wh
 from core.metering.sources import IntervalValue
 from core.metering.sources import Origin as Origin
 from core.metering.standstill import stood_still
-from core.timeline import UTC_ZONE, Interval, format_local, half_hours
+from core.timeline import HALF_HOUR_MS, UTC_ZONE, Interval, format_local
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class IntervalEnergy:
     gaps
         Where its register was cut, in time order; their least energy is in it.
     values
-        What comes from elsewhere, in time order.
+        What comes from elsewhere, in time order, also where something else is missing.
     events
         Decisions about the readings that it rests on, in time order; conflicts are the counter's own.
     """
@@ -227,7 +227,7 @@ def _turns(counter: Counter, start: Mark, end: Mark) -> _Turns:
 
 def _between(line: Line, installed: Sequence[Installation], start: Mark, end: Mark) -> IntervalEnergy:
     counter, interval = line.counter, Interval(start.boundary.time_ms, end.boundary.time_ms)
-    parts: tuple[Part, ...] = ()
+    parts = line.parts(interval)
     missing: tuple[Missing, ...] = ()
     wh: int | None = None
     if start.index is None or end.index is None or start.run != end.run:
@@ -236,7 +236,6 @@ def _between(line: Line, installed: Sequence[Installation], start: Mark, end: Ma
         )
     else:
         wh = end.wh - start.wh
-        parts = line.parts(start.index, end.index, interval)
     changes = changes_of(counter, parts)
     turns = _turns(counter, start, end)
     marks = (turns.without(start.boundary), *map(turns.without, changes), turns.without(end.boundary))
@@ -245,7 +244,7 @@ def _between(line: Line, installed: Sequence[Installation], start: Mark, end: Ma
         for each in parts
         if isinstance(each.piece.source, IntervalValue)
     )
-    n = len(half_hours(interval)) - 1
+    n = -(-interval.duration_ms // HALF_HOUR_MS)
     covered = half_hours_covered(counter, interval)
     if used and covered < n:
         covered += covered_by_values(parts, interval)

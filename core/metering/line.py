@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
+from itertools import islice
 from typing import TypeAlias
 
 from core.metering.boundaries import accumulated_in
@@ -178,11 +179,13 @@ class Line:
         piece = self.pieces[index]
         return piece.offset + self._own_wh(piece, time_ms)
 
-    def parts(self, first: int, last: int, interval: Interval) -> tuple[Part, ...]:
-        """Return what an interval has of the pieces from one index to another."""
+    def parts(self, interval: Interval) -> tuple[Part, ...]:
+        """Return what an interval has of each piece that reaches into it, in time order."""
         found: list[Part] = []
-        for index in range(first, last + 1):
-            piece = self.pieces[index]
+        index = max(bisect_right(self._starts, interval.start_ms) - 1, 0)
+        for piece in islice(self.pieces, index, None):
+            if piece.start_ms >= interval.end_ms:
+                break
             start_ms, end_ms = max(piece.start_ms, interval.start_ms), min(piece.end_ms, interval.end_ms)
             if start_ms < end_ms:
                 wh = 0

@@ -106,14 +106,10 @@ def _half_hours_within(span: Interval, interval: Interval) -> int:
 
 def _worths(before: Part, after: Part) -> tuple[Worth, Worth] | None:
     """Return what a step is worth before and after where two parts are of one segment."""
-    sources = before.piece.source, after.piece.source
-    if (
-        isinstance(sources[0], Worth)
-        and isinstance(sources[1], Worth)
-        and sources[0].segment == sources[1].segment
-    ):
-        return sources[0], sources[1]
-    return None
+    first, second = before.piece.source, after.piece.source
+    if not isinstance(first, Worth) or not isinstance(second, Worth) or first.segment != second.segment:
+        return None
+    return (first, second) if before.interval.end_ms == after.interval.start_ms else None
 
 
 def _width(mark: Boundary) -> int:
