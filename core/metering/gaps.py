@@ -96,6 +96,8 @@ def gap_before(counter: Counter, number: int, installations: Sequence[Installati
         span = Interval(span.start_ms, segment.low_ms)
     most = full_scale_wh(within, span)
     if most is not None:  # and one step that the earlier register had begun
+        if segment.kind is SegmentKind.RESET:  # it may have been set back to a count that was not 0
+            least = min(least, most)
         most = max(most + climbed + within[0].multiplier * counter.register_of(number - 1).resolution, least)
     return Gap(segment.kind, start_ms, end_ms, least, most)
 
