@@ -115,8 +115,7 @@ class _Reader:
         if (meter, factor) not in self._known:
             whole = Interval(self._boundaries_ms[0], self._boundaries_ms[-1])
             span = self._network.span(meter, whole) or whole
-            inside = {min(max(each, span.start_ms), span.end_ms) for each in self._boundaries_ms}
-            cuts = sorted(inside | {span.start_ms, span.end_ms})
+            cuts = sorted({*self._boundaries_ms, span.start_ms, span.end_ms})
             cuts = cuts if len(cuts) > 1 else [*cuts, *cuts]
             found = self._view.series(self._site, self._records[meter], cuts, factor=factor)
             self._known[meter, factor] = {energy.interval: energy for energy in found}

@@ -245,7 +245,7 @@ class _Moment(Standing):
         leaves = [(meter, *leaf) for meter in fed for leaf in self.leaves(meter)] if virtual else []
         net = net_of((sign, leaf) for _, sign, leaf in leaves)
         for meter, sign, leaf in leaves:
-            if sign > 0 and self.cover(leaf, net, below=parent) > 1:
+            if sign > 0 and self.cover(leaf, net) > 1:
                 other = virtual[0] if meter not in virtual else meter
                 yield Fault(
                     other,

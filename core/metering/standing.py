@@ -45,15 +45,15 @@ class Standing:
                 else:
                     yield meter, f"{leaf} stands behind {self._above(leaf, net)}"
 
-    def cover(self, meter: str, net: Mapping[str, int], below: str | None = None) -> int:
-        """Return how often a set counts the energy that flows through a meter, seen from `below` down."""
+    def cover(self, meter: str, net: Mapping[str, int]) -> int:
+        """Return how often a set counts the energy that flows through a meter."""
         node = self.nodes[meter]
         if node.sum is not None:
             parts = (part for part in node.sum.plus if part in self.nodes)
-            return max((self.cover(part, net, below) for part in parts), default=0)
-        if node.parent is None or meter == below:
+            return max((self.cover(part, net) for part in parts), default=0)
+        if node.parent is None:
             return net.get(meter, 0)
-        return net.get(meter, 0) + self.cover(node.parent, net, below)
+        return net.get(meter, 0) + self.cover(node.parent, net)
 
     def _above(self, meter: str, net: Mapping[str, int]) -> str:
         """Return the nearest meter above that a set counts too."""

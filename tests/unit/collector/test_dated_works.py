@@ -105,6 +105,17 @@ def test_scope_2_counts_each_intake_in_its_own_time(statement: dict[str, Any]) -
     assert scope2 == 1000 * HALF_HOURS * Fraction("0.421") / 1000
 
 
+def test_a_month_after_it_knows_nothing_of_the_old_intake(folder: Path) -> None:
+    ledger = Ledger.open(folder)
+    try:
+        later = statement_for(ledger, load_hq(folder), "2024-03")
+    finally:
+        ledger.close()
+    assert "energy.OLD" not in later.figures and "energy.NEW" in later.figures
+    lacking = " ".join(later.figures["co2.scope2"].not_summed)
+    assert "NEW" in lacking and "OLD" not in lacking
+
+
 def test_the_month_is_covered_whole_by_the_two_together(statement: dict[str, Any]) -> None:
     covered = statement["figures"]["completeness"]["half_hours"]
     assert covered == {"covered": 2 * HALF_HOURS, "expected": 2 * HALF_HOURS}

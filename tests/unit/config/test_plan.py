@@ -95,7 +95,8 @@ def test_the_order_of_a_file_makes_no_version(tmp_path: Path) -> None:
             return tuple(items)
         return value
 
-    (tmp_path / "hq.yaml").write_text(TEXT, encoding="utf-8")
+    second = next(case["edits"] for case in WORDS if case["says"][0].startswith("aoba: boundary set"))
+    (tmp_path / "hq.yaml").write_text(changed(tmp_path, *second), encoding="utf-8")
     data, _ = read_yaml(tmp_path / "hq.yaml")
     digest = plan_digest(plan_document(HqConfig.model_validate(data)))
     for seed in range(5):
@@ -143,18 +144,15 @@ def test_one_meter_in_two_places_is_refused_with_its_line(tmp_path: Path) -> Non
 
 
 def test_a_meter_that_was_taken_elsewhere_is_in_one_place_at_a_time(tmp_path: Path) -> None:
-    after = "\n          - {from: 2023-01-01, serial: SYN-0299, profile: schneider_pm5xxx, side: primary}"
-    hq = load(
-        tmp_path,
-        changed(
-            tmp_path,
-            ("serial: SYN-0298", "serial: SYN-1"),
-            (UTILITIES, "          - {from: 2022-06-15, serial: SYN-0299"),
-        ),
-    )
-    assert not list(plan_problems(hq))
-    text = changed(tmp_path, ("calibration_until: 2024-06-30}", "calibration_until: 2024-06-30}" + after))
-    assert [each.evidence for each in plan_problems(load(tmp_path, text))] == [
+    later = "\n          - {from: 2022-06-15, serial: SYN-9, profile: schneider_pm5xxx, side: primary}"
+    moved = [
+        ("serial: SYN-0298", "serial: SYN-0299"),
+        ("calibration_until: 2024-06-30}", f"calibration_until: 2024-06-30}}{later}"),
+    ]
+    taken = (UTILITIES, UTILITIES.replace("2019", "2022"))
+    assert not list(plan_problems(load(tmp_path, changed(tmp_path, taken, *moved))))
+    early = (UTILITIES, UTILITIES.replace("2019-06-15", "2022-06-14"))
+    assert [each.evidence for each in plan_problems(load(tmp_path, changed(tmp_path, early, *moved)))] == [
         "serial number SYN-0299 is at AOB-KLN-01 and at AOB-UTL-01 at the same time"
     ]
 

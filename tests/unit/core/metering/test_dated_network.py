@@ -104,6 +104,14 @@ def test_a_remainder_beside_all_that_it_is_made_of_would_count_twice() -> None:
     assert any("REST" in each[0] for each in told(nodes, "RCV"))
 
 
+def test_a_sum_from_further_up_beside_what_it_holds_counts_twice() -> None:
+    tree = (Node("RCV"), Node("TR", parent="RCV"), Node("OTH", parent="RCV"), Node("FUR", parent="TR"))
+    beside = (*tree, Node("V", parent="TR", sum=Sum(("RCV",), ("OTH",))))
+    assert [each[:2] for each in told(beside, "RCV")] == [("V", "parent")]
+    rest = (*tree, Node("V", parent="TR", sum=Sum(("RCV",), ("OTH", "FUR"))))
+    assert told(rest, "RCV") == []
+
+
 HANDED_OVER = (
     Node("OLD", end_ms=1_000),
     Node("NEW", start_ms=1_000),
