@@ -49,6 +49,9 @@ class Gap:
     def open_wh(self, duration_ms: int, wh: int) -> int:
         """Return what the energy of a part of it may be off [Wh].
 
+        A register that seems to have begun again at 0 may have been set back to a higher count instead; then
+        less went through than it shows.
+
         Parameters
         ----------
         duration_ms
@@ -58,7 +61,8 @@ class Gap:
         """
         assert self.most is not None  # what has no bound is no part of a line
         most = ceil(self.most)
-        return most - wh if duration_ms == self.end_ms - self.start_ms else max(wh, most - wh)
+        sure = self.kind is not SegmentKind.RESET and duration_ms == self.end_ms - self.start_ms
+        return most - wh if sure else max(wh, most - wh)
 
 
 def gap_before(counter: Counter, number: int, installations: Sequence[Installation]) -> Gap:
@@ -96,7 +100,7 @@ def gap_before(counter: Counter, number: int, installations: Sequence[Installati
         span = Interval(span.start_ms, segment.low_ms)
     most = full_scale_wh(within, span)
     if most is not None:  # and one step that the earlier register had begun
-        if segment.kind is SegmentKind.RESET:  # it may have been set back to a count that was not 0
+        if segment.kind is SegmentKind.RESET:
             least = min(least, most)
         most = max(most + climbed + within[0].multiplier * counter.register_of(number - 1).resolution, least)
     return Gap(segment.kind, start_ms, end_ms, least, most)
