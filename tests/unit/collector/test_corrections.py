@@ -481,6 +481,14 @@ def test_rules_take_what_registers_gave(folder: Path, ledger: Ledger) -> None:
         assert substitute(view, site, meter, asked, Rule.MEAN_OF_LAST_7_DAYS) == 12 * per_hour
 
 
+def test_no_rule_rests_on_a_substitute(folder: Path) -> None:
+    by_hand = ("--kwh", "5", "--method", "pump hours", "--document", "log 7")
+    written(folder, "substitute", "--from", "2024-03-31T12:00", "--to", "2024-04-01", *by_hand)
+    week_later = ("--from", "2024-04-07T12:00", "--to", "2024-04-08", "--rule", "same_hours_last_week")
+    error = error_of(correct(folder, "substitute", *week_later))
+    assert error.evidence.endswith("it is substituted")
+
+
 @pytest.mark.parametrize(
     ("text", "earlier"),
     [

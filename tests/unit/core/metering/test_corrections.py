@@ -84,6 +84,11 @@ def test_only_what_belongs_there_is_entered() -> None:
     assert rows(corrected_cells(HOURS[:1], changes, Interval(0, HALF_HOUR_MS)))[-1] == (29 * MINUTE, 29)
 
 
+def test_a_cell_that_is_given_is_corrected_wherever_things_are_entered() -> None:
+    elsewhere = Interval(HALF_HOUR_MS, 2 * HALF_HOUR_MS)
+    assert dict(rows(corrected_cells(HOURS[:1], [enter(5 * MINUTE, 7)], elsewhere)))[5 * MINUTE] == 7
+
+
 def test_corrections_act_in_their_order() -> None:
     both: list[Correction] = [exclude(0, 9 * HOUR), enter(5 * MINUTE, 7)]
     assert rows(corrected_cells(HOURS, both)) == [(5 * MINUTE, 7)]
