@@ -161,7 +161,8 @@ def gather(connection: Connection, days: RegisterDays, asked: Asked) -> Gathered
         A cell cannot be read: the database is damaged.
     """
     interval = asked.interval
-    span = Interval(interval.start_ms - _DAY_MS, interval.end_ms + _DAY_MS)
+    # A thinned day tells by its first and last reading alone that the register moved in it.
+    span = Interval(interval.start_ms - 2 * _DAY_MS, interval.end_ms + 2 * _DAY_MS)
     also = set[Interval]()
     while True:
         listed = asked.days(span)

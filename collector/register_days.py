@@ -7,10 +7,11 @@ keeps once they were made; only a day that has changed since is read whole.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from typing import TypeAlias
 
 from sqlalchemy import Connection
 
@@ -22,8 +23,9 @@ from core.metering.registers import CounterSpec
 from core.metering.thinning import ThinDay, thin, thinned_by
 from core.timeline import Interval
 
-_FORM = "seiren.thinned/1"
+_FORM = "seiren.thinned/2"
 _DAYS_AT_A_TIME = 300
+_Packed: TypeAlias = list[tuple[int, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +59,13 @@ class RegisterDays:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._made: dict[tuple[str, Interval], Made] = {}
-        self._over: set[tuple[str, Interval]] = set()
+        self._made: dict[tuple[str, int], Made] = {}
+        self._over: set[tuple[str, int]] = set()
 
     @property
     def made(self) -> list[Made]:
         """Days that were thinned here, that the ledger does not keep yet, and that do not grow any more."""
-        return [made for key, made in self._made.items() if key in self._over]
+        return [self._made[each] for each in sorted(self._over & self._made.keys())]
 
     def of(self, spec: CounterSpec, days: Sequence[Interval], whole: Collection[Interval]) -> Days:
         """Return the cells of successive days.
@@ -82,27 +84,33 @@ class RegisterDays:
         DataError
             A cell cannot be read: the database is damaged.
         """
-        keys = {day.start_ms: _key(spec, day) for day in days if day not in whole}
-        found = thinned.read(self._connection, spec.point, keys) if keys else {}
-        kept = {day: found[day.start_ms] for day in days if day.start_ms in found}
-        kept |= {day: each.thinned for day in days if day not in whole and (each := self._known(spec, day))}
-        read = dict(self._read(spec.point, [day for day in days if kept.get(day) is None]))
-        for day in days:
-            if day not in whole and day not in kept and (packed := read[day]):
-                each = Made(
-                    spec.point, day, keys[day.start_ms], cells_digest(packed), _thin(spec, day, packed)
-                )
-                self._made[spec.point, day] = each
-                kept[day] = each.thinned
-        # What is still growing would be made again with every message.
-        newest_ms = max((day.start_ms for day in days if read.get(day) or kept.get(day)), default=0)
-        self._over.update((spec.point, day) for day in days if day.start_ms < newest_ms)
-        return _joined(spec.point, days, kept, read)
+        point = spec.point
+        keys = _keys(spec, [day for day in days if day not in whole] if whole else days)
+        kept = thinned.read(self._connection, point, keys) if keys else {}
+        for start_ms, key in keys.items() if self._made else ():
+            made = self._made.get((point, start_ms))
+            if made is not None and made.key == key:
+                kept[start_ms] = made.thinned
+        read = dict(self._read(point, [day for day in days if kept.get(day.start_ms) is None]))
+        for day in days if read else ():
+            packed = read.get(day.start_ms)
+            if packed and day.start_ms in keys and day.start_ms not in kept:
+                thin_day = thin(_unpacked(point, packed), spec, day)
+                made = Made(point, day, keys[day.start_ms], cells_digest(packed), thin_day)
+                self._made[point, day.start_ms] = made
+                kept[day.start_ms] = thin_day
+        self._see_what_is_over(point, days, [each for each in days if _holds(each, kept, read)])
+        return _joined(point, days, kept, read)
 
-    def _known(self, spec: CounterSpec, day: Interval) -> Made | None:
-        """Return what was made of a day earlier."""
-        made = self._made.get((spec.point, day))
-        return made if made is not None and made.key == _key(spec, day) else None
+    def _see_what_is_over(self, point: str, days: Sequence[Interval], filled: Sequence[Interval]) -> None:
+        """Learn which days are past: one that still grows would be made again with every message."""
+        if not self._made or not filled:
+            return
+        newest = filled[-1]
+        self._over.update((point, day.start_ms) for day in days if day.start_ms < newest.start_ms)
+        known = (point, newest.start_ms)
+        if known in self._made and cells.any_from(self._connection, point, newest.end_ms):
+            self._over.add(known)
 
     def keep(self, ledger: Ledger) -> int:
         """Let the ledger keep what was made, once the snapshot is not needed any more; return how many [1].
@@ -116,10 +124,8 @@ class RegisterDays:
                     kept += thinned.keep(connection, made[first : first + _DAYS_AT_A_TIME])
         return kept
 
-    def _read(
-        self, point: str, days: Iterable[Interval]
-    ) -> Iterator[tuple[Interval, list[tuple[int, bytes]]]]:
-        """Yield days with their packed cells; neighbouring days are read together."""
+    def _read(self, point: str, days: Iterable[Interval]) -> Iterator[tuple[int, _Packed]]:
+        """Yield the beginnings of days with their packed cells; neighbouring days are read together."""
         for run in _runs(days):
             rows = iter(cells.packed(self._connection, point, Interval(run[0].start_ms, run[-1].end_ms)))
             row = next(rows, None)
@@ -128,26 +134,27 @@ class RegisterDays:
                 while row is not None and row[0] < day.end_ms:
                     of_day.append(row)
                     row = next(rows, None)
-                yield day, of_day
+                yield day.start_ms, of_day
 
 
-def _thin(spec: CounterSpec, day: Interval, packed: Iterable[tuple[int, bytes]]) -> ThinDay | None:
-    return thin(_unpacked(spec.point, packed), spec, day)
+def _holds(day: Interval, kept: Mapping[int, ThinDay | None], read: Mapping[int, _Packed]) -> bool:
+    """Tell whether anything was read in a day."""
+    return bool(kept.get(day.start_ms) or read.get(day.start_ms))
 
 
 def _joined(
     point: str,
     days: Iterable[Interval],
-    kept: dict[Interval, ThinDay | None],
-    read: dict[Interval, list[tuple[int, bytes]]],
+    kept: Mapping[int, ThinDay | None],
+    read: Mapping[int, _Packed],
 ) -> Days:
     found: list[Cell] = []
     left_out: set[int] = set()
     thin_days: list[Interval] = []
     for day in days:
-        made = kept.get(day)
+        made = kept.get(day.start_ms)
         if made is None:
-            found += _unpacked(point, read[day])
+            found += _unpacked(point, read[day.start_ms])
         elif made.times_ms:
             found.append(made.cell(point, day.start_ms))
             left_out |= made.left_out
@@ -169,11 +176,15 @@ def _unpacked(point: str, packed: Iterable[tuple[int, bytes]]) -> list[Cell]:
     return [Cell.unpack(point, start_ms, data) for start_ms, data in packed]
 
 
-def _key(spec: CounterSpec, day: Interval) -> int:
-    """Return the number that stands for all that a day is thinned by, besides its cells."""
-    return _number((_FORM, day.duration_ms, *thinned_by(spec, day)))
-
-
-@lru_cache
-def _number(facts: tuple[object, ...]) -> int:
-    return int.from_bytes(hashlib.sha256(repr(facts).encode()).digest()[:8], "big") >> 1
+def _keys(spec: CounterSpec, days: Iterable[Interval]) -> dict[int, int]:
+    """Return the number that stands for all that a day is thinned by besides its cells, by its beginning."""
+    starts = [register.start_ms for register in spec.registers[1:]]
+    numbers: dict[tuple[int, int, int], int] = {}
+    found: dict[int, int] = {}
+    for day in days:
+        kind = (bisect_right(starts, day.start_ms), bisect_left(starts, day.end_ms), day.duration_ms)
+        if kind not in numbers:
+            facts = repr((_FORM, day.duration_ms, thinned_by(spec, day)))
+            numbers[kind] = int.from_bytes(hashlib.sha256(facts.encode()).digest()[:8], "big") >> 1
+        found[day.start_ms] = numbers[kind]
+    return found

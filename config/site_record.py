@@ -77,8 +77,9 @@ class SiteRecord(Model):
 
     def source(self, name: str) -> Source:
         """Return what is authoritative for a meter or a fuel-burning process."""
-        known = {meter.id for meter in self.named}
-        return self.sources.get(name, "meter" if name in known else "slips")
+        if name in self.sources:
+            return self.sources[name]
+        return "meter" if any(meter.id == name for meter in self.named) else "slips"
 
     def nodes(self) -> tuple[Node, ...]:
         """Return all meters in all their places; raises as `NetworkMeter.nodes`."""
@@ -100,7 +101,6 @@ class SiteRecord(Model):
             yield from (
                 self._placed(loc, fault) for fault in faults(self.nodes(), self.boundary, self.time_zone)
             )
-        yield from self._integrated(loc)
         known = {meter.id for meter in self.named}
         if self.allocation is not None:
             yield from self._shares((*loc, "allocation"), self.allocation, known, products)
@@ -111,20 +111,6 @@ class SiteRecord(Model):
                     f"{'A meter' if name in known else 'What is no meter'} has no source {source}.",
                     name,
                     next="write meter or bill for a meter, slips for a process that burns fuel",
-                )
-
-    def _integrated(self, loc: Loc) -> Iterator[Problem]:
-        """Yield what feeds scope 2 from power, and was not said to."""
-        by_power = {meter.id for meter in self.meters if meter.source == "power"}
-        agreed = {meter.id for meter in self.meters if meter.integrated_in_boundary}
-        for index, name in enumerate(self.boundary):
-            if name in by_power - agreed:
-                yield Problem(
-                    (*loc, "boundary", index),
-                    "The energy of this meter is integrated from its power: nothing proves it.",
-                    name,
-                    cause="it has no register",
-                    next="use a meter with a register, or write integrated_in_boundary: true in its record",
                 )
 
     def _placed(self, loc: Loc, fault: Fault) -> Problem:

@@ -22,6 +22,11 @@ _SOME_OF_POINT = (
 _WITHIN = _OF_POINT.where(
     table.c.start_ms >= bindparam("first_ms"), table.c.start_ms < bindparam("end_ms")
 ).order_by(table.c.start_ms)
+_FROM = (
+    select(table.c.start_ms)
+    .where(table.c.point == bindparam("of_point"), table.c.start_ms >= bindparam("first_ms"))
+    .limit(1)
+)
 _INSERT = insert(table)
 _UPDATE = (
     update(table)
@@ -142,6 +147,11 @@ def has_two(connection: Connection, point: str, interval: Interval) -> bool:
     """Tell whether at least two cells of a point start in an interval."""
     within = {"of_point": point, "first_ms": interval.start_ms, "end_ms": interval.end_ms}
     return len(connection.execute(_WITHIN.limit(2), within).all()) == 2
+
+
+def any_from(connection: Connection, point: str, time_ms: int) -> bool:
+    """Tell whether a cell of a point starts at an instant [ms since 1970 UTC] or later."""
+    return connection.execute(_FROM, {"of_point": point, "first_ms": time_ms}).first() is not None
 
 
 def points(connection: Connection) -> tuple[str, ...]:

@@ -10,7 +10,9 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from hashlib import sha256
+from struct import Struct
 
 from sqlalchemy import Connection, bindparam, delete, insert, select
 
@@ -21,6 +23,8 @@ from core.metering.thinning import ThinDay
 from core.timeline import Interval
 
 _NEEDS_ALL = b""
+_COLUMNS = 1
+_FITS = 1 << 63
 
 _WITHIN = select(table.c.day_ms, table.c.key, table.c.data).where(
     table.c.point == bindparam("of_point"),
@@ -102,25 +106,44 @@ def cells_digest(packed: Iterable[tuple[int, bytes]]) -> bytes:
 
 
 def _packed(day_ms: int, day: ThinDay | None) -> bytes:
-    """JSON: time after the beginning [ms], count (text where it has decimals), 1 where others follow."""
+    """Return a day as bytes.
+
+    Where all counts are whole and fit: the number of readings and, column by column, time after the day's
+    beginning [ms], count, and 1 where others were left out after it. Else the same rows as JSON, a count with
+    decimals as text.
+    """
     if day is None:
         return _NEEDS_ALL
-    rows = [
-        (time_ms - day_ms, count if isinstance(count, int) else str(count), int(time_ms in day.left_out))
-        for time_ms, count in zip(day.times_ms, day.counts, strict=True)
-    ]
-    return json.dumps(rows, separators=(",", ":")).encode()
+    after_ms = [time_ms - day_ms for time_ms in day.times_ms]
+    followed = [int(time_ms in day.left_out) for time_ms in day.times_ms]
+    counts = day.counts
+    if all(isinstance(count, int) and -_FITS <= count < _FITS for count in counts) and len(counts) < 256:
+        columns = _columns(len(counts)).pack(*after_ms, *counts, *followed)
+        return bytes((_COLUMNS, len(counts))) + columns
+    shown = [count if isinstance(count, int) else str(count) for count in counts]
+    return json.dumps(list(zip(after_ms, shown, followed, strict=True)), separators=(",", ":")).encode()
 
 
 def _unpacked(day_ms: int, data: bytes) -> ThinDay | None:
     if data == _NEEDS_ALL:
         return None
+    if data[0] == _COLUMNS:
+        n = data[1]
+        values = _columns(n).unpack_from(data, 2)
+        times = tuple([day_ms + after_ms for after_ms in values[:n]])
+        left_out = frozenset([times[index] for index in range(n) if values[2 * n + index]])
+        return ThinDay(times, values[n : 2 * n], left_out)
     rows: Sequence[tuple[int, int | str, int]] = json.loads(data)
     return ThinDay(
         tuple(day_ms + after_ms for after_ms, _, _ in rows),
         tuple(_count(count) for _, count, _ in rows),
-        frozenset(day_ms + after_ms for after_ms, _, left_out in rows if left_out),
+        frozenset(day_ms + after_ms for after_ms, _, followed in rows if followed),
     )
+
+
+@lru_cache(maxsize=256)
+def _columns(n: int) -> Struct:
+    return Struct(f"<{n}I{n}q{n}B")
 
 
 def _count(count: int | str) -> Count:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import lru_cache
 from itertools import groupby
 from math import inf
 
@@ -51,6 +50,7 @@ class Register:
     resolution: Fraction = Fraction(1)
     counts_per_hour: Fraction | None = None
     indexes: tuple[tuple[int, Count], ...] = ()
+    _fastest: tuple[int, int] | None = field(init=False, repr=False, compare=False, default=None)
 
     def __post_init__(self) -> None:
         if self.resolution <= 0:
@@ -62,6 +62,9 @@ class Register:
                 "wrap_at is no whole number of steps",
                 evidence=f"wrap_at {self.wrap_at}, resolution {self.resolution}",
             )
+        if self.counts_per_hour is not None:
+            fastest = self.counts_per_hour * _TOLERANCE / (_HOUR_MS * self.resolution)
+            object.__setattr__(self, "_fastest", fastest.as_integer_ratio())
 
     @property
     def wrap_steps(self) -> int | None:
@@ -72,9 +75,9 @@ class Register:
 
     def most_steps(self, duration_ms: int) -> float:
         """Return how far the register can rise within a time [steps]; infinite where that is not known."""
-        if self.counts_per_hour is None:
+        if self._fastest is None:
             return inf
-        steps, per_ms = _fastest(self.counts_per_hour, self.resolution)
+        steps, per_ms = self._fastest
         return steps * (duration_ms + _LUMP_MS) // per_ms + 1
 
     def steps(self, count: Count) -> int:
@@ -102,12 +105,6 @@ class CounterSpec:
         """Return the register that stood behind the point at an instant [ms since 1970 UTC]."""
         index = bisect_right(self.registers, time_ms, key=lambda register: register.start_ms) - 1
         return self.registers[max(index, 0)]
-
-
-@lru_cache
-def _fastest(counts_per_hour: Fraction, resolution: Fraction) -> tuple[int, int]:
-    """Return in how many ms how many steps can be counted, with tolerance, as whole numbers."""
-    return (counts_per_hour * _TOLERANCE / (_HOUR_MS * resolution)).as_integer_ratio()
 
 
 def counter_spec(point: str, installations: Iterable[Installation]) -> CounterSpec:
