@@ -13,6 +13,7 @@ from __future__ import annotations
 import random
 from collections import Counter as Tally
 from fractions import Fraction
+from functools import lru_cache
 
 import pytest
 
@@ -62,7 +63,8 @@ def check(months: MeterMonths, energies: tuple[IntervalEnergy, ...]) -> None:
         if months.is_doubtful(each.interval):
             continue
         truth = months.truth_wh(each.interval)
-        allowed = each.unproven_wh + rounding_wh(months, each) + months.slack_wh(each.interval)
+        slack = months.slack_wh(each.interval, cut=bool(each.gaps))
+        allowed = each.unproven_wh + rounding_wh(months, each) + slack
         assert abs(each.wh - truth) <= allowed, (float(truth), each)
 
 
@@ -125,34 +127,35 @@ def months_too_timid(months: MeterMonths, counter: Counter, parts: tuple[Interva
         assert part.unproven_wh <= widths + 2 + rounding_wh(months, part), part
 
 
+simulated = lru_cache(SEEDS)(meter_months)
+
+
+def all_hold(seeds: range) -> None:
+    """Check the months of some seeds; name the first that does not hold."""
+    for seed in seeds:
+        months = simulated(seed)
+        try:
+            holds(months, seed)
+        except AssertionError as error:
+            raise AssertionError(f"seed {seed}: {months.happenings}") from error
+
+
 @pytest.mark.parametrize("first", range(0, SEEDS, 50))
 def test_what_is_said_of_a_simulated_month_is_true(first: int) -> None:
-    for seed in range(first, first + 50):
-        try:
-            holds(meter_months(seed), seed)
-        except AssertionError as error:
-            raise AssertionError(f"seed {seed}: {meter_months(seed).happenings}") from error
+    all_hold(range(first, first + 50))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("first", range(SEEDS, SEEDS + MANY_SEEDS, 500))
 @pytest.mark.timeout(1200)
 def test_what_is_said_of_many_simulated_months_is_true(first: int) -> None:
-    test_seeds = range(first, first + 500)
-    for seed in test_seeds:
-        try:
-            holds(meter_months(seed), seed)
-        except AssertionError as error:
-            raise AssertionError(f"seed {seed}: {meter_months(seed).happenings}") from error
+    all_hold(range(first, first + 500))
 
 
 def test_every_fault_is_among_the_simulated_months_and_most_of_it_can_be_judged() -> None:
     seen: Tally[Fault] = Tally()
-    doubtful = 0
     for seed in range(SEEDS):
-        months = meter_months(seed)
-        seen.update(months.faults)
-        doubtful += bool(months.doubtful)
+        seen.update(simulated(seed).faults)
     assert set(seen) == set(Fault)
     assert min(seen.values()) >= 8, seen
-    assert doubtful < SEEDS // 6
+    assert sum(bool(simulated(seed).doubtful) for seed in range(SEEDS)) < SEEDS // 6

@@ -26,6 +26,7 @@ from core.timeline import HALF_HOUR_MS, Interval, half_hours
 from tests.unit.core.metering.oracle.meters import POINT
 
 MINUTE_MS = 60_000
+SOON_MS = 6 * 60 * MINUTE_MS
 PER_MINUTE = 10
 """Steps a minute at full scale [steps/min]."""
 WH = 3
@@ -180,8 +181,8 @@ def test_the_truth_is_within_the_bounds_of_any_register(
 def all_told(register: Register, wrap: int | None) -> bool:
     """Tell whether no wrong reading is what the register may well have held.
 
-    It is where one comes to it plainly from the reading before, or where the register rolls over meanwhile
-    and one comes plainly from it to the next: then it may have started again.
+    It is where one comes to it plainly from what was read before. Where the register rolls over from a
+    wrong reading or to one, or is read wrongly for hours, nobody can tell either.
     """
     first = register.readings[0].count
     assert isinstance(first, int)
@@ -193,9 +194,11 @@ def all_told(register: Register, wrap: int | None) -> bool:
     right = register.readings[0]
     for index, (before, after) in enumerate(pairwise(register.readings), 1):
         turned = wrap is not None and truths[index - 1] // wrap < truths[index] // wrap
-        if (wrong[index] or (wrong[index - 1] and turned)) and plain(before, after, wrap):
+        if turned and (wrong[index] or wrong[index - 1]):
             return False
-        if wrong[index] and plain(right, after, wrap):
+        if wrong[index] and (plain(before, after, wrap) or plain(right, after, wrap)):
+            return False
+        if wrong[index] and wrong[index - 1] and after.time_ms - before.time_ms > SOON_MS:
             return False
         right = right if wrong[index] else after
     return True

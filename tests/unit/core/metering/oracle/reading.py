@@ -187,7 +187,8 @@ class Reader:
             around = [each for each in seen[first - 1 : last + 2] if each.honest]
             if around and around[-1].steps <= self._plausible(around[-1].meter, _RETURN_MS):
                 self._months.costly.append(Interval(around[0].time_ms, around[-1].time_ms + 1))
-            if enters and leaves:
+            turned = len(around) > 1 and around[-1].steps < around[0].steps
+            if turned or (enters and leaves):
                 doubts.append(
                     Interval(seen[max(first - 1, 0)].time_ms, seen[min(last + 1, len(seen) - 1)].time_ms)
                 )

@@ -125,15 +125,17 @@ class MeterMonths:
         zero = Fraction(0)
         return sum((each.wh(interval.start_ms, interval.end_ms) for each in self.registers), zero)
 
-    def slack_wh(self, interval: Interval) -> Fraction:
-        """Return what wrong times of readings may cost at the ends of an interval [Wh]."""
+    def slack_wh(self, interval: Interval, *, cut: bool) -> Fraction:
+        """Return what wrong times of readings may cost an interval [Wh].
+
+        At its ends the registers are those of another instant; in a cut, bounds are those of another span.
+        """
         slack = Fraction(0)
         for stretch, off_ms in self.clock_off:
-            for time_ms in (interval.start_ms, interval.end_ms):
-                if stretch.start_ms - DAY_MS <= time_ms <= stretch.end_ms + DAY_MS:
-                    slack += 2 * Fraction(self.full_scale_mw * off_ms, MWMS_PER_WH) + 2 * max(
-                        worth.wh_per_step for each in self.registers for worth in each.worths
-                    )
+            near = Interval(stretch.start_ms - DAY_MS, stretch.end_ms + DAY_MS)
+            ends = (interval.start_ms in near) + (interval.end_ms in near) + cut * _touches(interval)(near)
+            most = max(worth.wh_per_step for each in self.registers for worth in each.worths)
+            slack += 2 * ends * (Fraction(self.full_scale_mw * off_ms, MWMS_PER_WH) + most)
         return slack
 
     @property
