@@ -61,6 +61,7 @@ class NetworkMeter(MeterRecord):
                 parent=parent,
                 start_ms=start_ms,
                 end_ms=end_ms,
+                integrated=self.source == "power" and not self.integrated_in_boundary,
             )
             for parent, start_ms, end_ms in zip(parents, starts, ends, strict=True)
         )

@@ -190,8 +190,8 @@ class _Moment(Standing):
                     "boundary",
                     "energy that is integrated from power in the boundary set",
                     by or part,
-                    "samples of power prove no energy",
-                    "use a register or bills, or say in the meter's record that it is accepted",
+                    "it has no register: samples of power prove no energy",
+                    "use a meter with a register, or write integrated_in_boundary: true in its record",
                 )
             elif sign > 0 and node.quantity is not Quantity.ACTIVE_ENERGY_IMPORT:
                 yield Fault(
