@@ -6,7 +6,9 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
+from statistics import median
 from subprocess import Popen
 from types import TracebackType
 from typing import Any, Self
@@ -99,9 +101,14 @@ def figures(lives: Mapping[str, list[Life]]) -> dict[str, dict[str, Any]]:
 
 
 def slope_per_10_min(points: list[tuple[float, float]]) -> float | None:
-    """Return the slope of the least-squares line through points [MB per 10 min]; None where there are few."""
+    """Return the median slope between any two points [MB per 10 min]; None where there are few.
+
+    What is taken once, for the largest backlog so far, moves a least-squares line and hardly this one; what
+    is taken again and again moves both alike (Theil and Sen's estimator).
+    """
     if len(points) < 10:
         return None
-    mean_x, mean_y = (sum(axis) / len(points) for axis in zip(*points, strict=True))
-    spread = sum((x - mean_x) ** 2 for x, _ in points)
-    return float(round(600 * sum((x - mean_x) * (y - mean_y) for x, y in points) / spread, 2))
+    slopes = [
+        (mb - before_mb) / (at_s - before_s) for (before_s, before_mb), (at_s, mb) in combinations(points, 2)
+    ]
+    return round(600 * median(slopes), 2)
