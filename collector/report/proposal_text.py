@@ -9,7 +9,7 @@ from typing import Any
 from collector.proposals import Move, Proposal
 from collector.report.month import ascii_text, month_name
 from collector.report.numbers import shown
-from collector.report.standing import moved, row, signed
+from collector.report.standing import command, moved, row, signed
 from core.carbon.differences import Difference, co2_t, purchased_kwh
 from core.carbon.figures import optional_text
 
@@ -32,9 +32,8 @@ def proposal_report(found: Sequence[Proposal], folder: str, month: str | None) -
         lines.append(f"nothing that came later changes {month or 'a closed month'}")
     for group in dict.fromkeys(each.together for each in found):
         together = " with ".join(group)
-        lines += row(
-            "next", f'seiren month restate {folder} {group[0]} --yes --reason "..." restates {together}'
-        )
+        lines += row("accept", f"one decision restates {together}; whoever caused it cannot accept it")
+        lines.append(command("next", f'seiren month restate {folder} {group[0]} --yes --reason "..."'))
     return "".join(f"{ascii_text(line.rstrip())}\n" for line in lines)
 
 

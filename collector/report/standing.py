@@ -61,7 +61,7 @@ def standing_lines(sheet: Sheet, standing: Standing | None) -> Iterator[str]:
     for each in standing.proposals:
         if each.month == status.month:
             yield from row("proposed", f"{change(each)}: {'; '.join(map(str, each.causes))}")
-            yield from row("", f"seiren month restate {each.month}")
+            yield command("", f"seiren month restate {each.month}")
     yield from row("chain head", str(standing.head))
 
 
@@ -91,6 +91,11 @@ def row(name: str, text: str) -> Iterator[str]:
     yield from textwrap.wrap(
         text, WIDTH, initial_indent=f" {name:<12}", subsequent_indent=_INDENT, break_on_hyphens=False
     )
+
+
+def command(name: str, text: str) -> str:
+    """Return a named line that holds a command, which stays whole."""
+    return f" {name:<12}{text}"
 
 
 def on(decision: Decision, zone: ZoneInfo) -> str:

@@ -23,7 +23,7 @@ from collector.report.ledger_months import LedgerMonths
 from collector.report.month import month_name
 from collector.report.numbers import shown
 from collector.report.proposal_text import proposal_report, proposal_rows
-from collector.report.standing import row
+from collector.report.standing import command, row
 from collector.report.status_table import status_rows, status_table
 from collector.table import Form, as_csv, as_json
 from core.chain import Decision, Head
@@ -60,7 +60,7 @@ def submit(where: FolderMonth, by: By = None, reason: Reason = "") -> None:
     _tell(
         f"{month_name(month)} is submitted by {decision.person}: {_amount(told)}",
         decision,
-        f"another person: seiren month approve {folder} {month} --by NAME",
+        f"seiren month approve {folder} {month} --by NAME (another person)",
     )
 
 
@@ -176,10 +176,8 @@ def _perhaps(where: Sequence[str]) -> tuple[Path, str | None]:
 
 def _tell(what: str, decision: Decision, next: str, *facts: tuple[str, str]) -> None:
     head = Head(decision.number, decision.hash)
-    lines = [
-        what,
-        *(line for fact in (*facts, ("chain head", str(head)), ("next", next)) for line in row(*fact)),
-    ]
+    lines = [what, *(line for fact in (*facts, ("chain head", str(head))) for line in row(*fact))]
+    lines.append(command("next", next))
     typer.echo("\n".join(lines))
 
 

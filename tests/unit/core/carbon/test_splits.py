@@ -72,6 +72,7 @@ def test_a_substitute_over_the_end_has_its_own_rule() -> None:
 
 
 def test_a_reset_over_the_end_is_split_in_time() -> None:
-    (found,) = told([(-1, 1000), (4, 5), *((hour, hour) for hour in range(6, 60))])
+    before = [(hour, 1001 + hour) for hour in range(-60, 0)]
+    (found,) = told([*before, (4, 5), *((hour, hour) for hour in range(6, 60))])
     assert found["rule"] == "linear in time"
     assert (found["wh"], found["wh_before"]) == (50, 10), "what the register has counted since"
