@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from collector.imports import csv_readings, green_button, nem12, weigh
-from collector.imports.entries import Energy, Index
+from collector.imports.entries import Energy, Index, placed
 from collector.imports.findings import Findings, PointFindings, SetAside
 from collector.imports.gather import Energies, Registers
 from collector.ledger import Ledger, cells, decisions, values
@@ -100,7 +100,7 @@ def import_readings(
                 try:
                     energies.add(source.points[entry.channel], entry)
                 except DataError as error:
-                    aside.add(error)
+                    aside.add(placed(error, f"{path.name}:{entry.line}"))
         if passed_over and not source.points:
             raise _no_channels(path, passed_over)
         found: list[PointFindings] = []
