@@ -128,5 +128,5 @@ class VirtualMeter(Model):
             quantity=Quantity.DC_ENERGY if direct else Quantity.ACTIVE_ENERGY_IMPORT,
             current=Current.DC if direct else Current.AC,
             parent=self.parent,
-            sum=Sum(self.plus, self.minus, self.losses_percent / 100),
+            sum=Sum(tuple(sorted(self.plus)), tuple(sorted(self.minus)), self.losses_percent / 100),
         )

@@ -143,7 +143,7 @@ def test_a_virtual_meter_is_explained_by_what_it_is_made_of(folder: Path) -> Non
         days = months.days("2024-02", "BUS")
     finally:
         months.close()
-    assert "sum      OLD + NEW + SECOND" in told
+    assert "sum      NEW + OLD + SECOND" in told
     assert "energy.SECOND  SECOND" in told
     assert len(days) == 29 and set(days) == {Fraction(48_000)}
 
@@ -187,3 +187,11 @@ def test_the_energy_of_a_site_goes_on_over_a_handing_over(folder: Path) -> None:
         run(folder, "OLD", "--from", "2024-02-15", "--to", "2024-02-16", "--format", "json").output
     )
     assert gone["total"]["kwh"] is None, "what is not in the network has no energy, not 0"
+
+
+def test_a_stranger_recomputes_the_month_from_its_evidence(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "month.zip"
+    exported = CliRunner().invoke(app, ["audit", "export", str(folder), "2024-02", "--out", str(out)])
+    assert exported.exit_code == 0, exported.output
+    verified = CliRunner().invoke(app, ["audit", "verify", str(out)])
+    assert verified.exit_code == 0, verified.output
