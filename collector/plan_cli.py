@@ -18,7 +18,7 @@ from collector.people import who
 from collector.table import Form, as_csv, as_json
 from config.documents import DocumentError
 from config.hq import HqConfig, examine_hq
-from config.plan import plan_digest, plan_document
+from config.plan import plan_document
 from config.plan_problems import plan_problems, plan_warnings
 from config.plan_words import differences
 from core.chain import canonical
@@ -127,7 +127,7 @@ def adopt(
         title = f"{_name(before)} → {folder / 'hq.yaml'}"
         if before is None or found:
             typer.echo(plan_report.diff_report(title, found, Form.TABLE))
-        if not yes and (before is None or before.digest != plan_digest(plan_document(hq))):
+        if not yes and (before is None or before.digest != hq.plan_digest):
             typer.echo(
                 f"\nnothing was written\nnext  the same command with --yes adopts it, by {who(by).person}"
             )

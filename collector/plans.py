@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from collector.ledger import Ledger, decisions
 from collector.people import Who
 from config.hq import HqConfig
-from config.plan import plan_digest, plan_document
+from config.plan import plan_document
 from config.plan_words import differences
 from core.carbon.inputs import PlanVersion
 from core.chain import Decision, Json
@@ -44,17 +44,13 @@ class Adopted:
 
 def versions(connection: Connection) -> tuple[Adopted, ...]:
     """Return all adopted versions, oldest first."""
-    found = []
-    for decision in decisions.read(connection, (KIND,)):
-        facts = decision.facts
-        found.append(Adopted(facts["version"], facts["digest"], facts["plan"], decision))
-    return tuple(found)
+    return tuple(map(_adopted, decisions.read(connection, (KIND,))))
 
 
 def newest(connection: Connection) -> Adopted | None:
     """Return the version in force; None before the first."""
-    found = versions(connection)
-    return found[-1] if found else None
+    decision = decisions.newest(connection, KIND)
+    return None if decision is None else _adopted(decision)
 
 
 def version(connection: Connection, number: int) -> Adopted:
@@ -84,9 +80,9 @@ def cited(connection: Connection, hq: HqConfig) -> PlanVersion:
     ConfigError
         A profile is unknown or does not hold a quantity.
     """
-    digest, adopted = plan_digest(plan_document(hq)), newest(connection)
-    same = adopted is not None and adopted.digest == digest
-    return PlanVersion(adopted.version if adopted is not None and same else None, digest)
+    adopted = newest(connection)
+    same = adopted is not None and adopted.digest == hq.plan_digest
+    return PlanVersion(adopted.version if adopted is not None and same else None, hq.plan_digest)
 
 
 def changes(connection: Connection, hq: HqConfig) -> tuple[str, ...]:
@@ -115,8 +111,7 @@ def adopt(ledger: Ledger, hq: HqConfig, *, who: Who, reason: str, time_ms: int) 
     Unreachable, OutsideError
         The ledger failed.
     """
-    document = plan_document(hq)
-    digest = plan_digest(document)
+    document, digest = plan_document(hq), hq.plan_digest
     with ledger.writing() as connection:
         before = newest(connection)
         if before is not None and before.digest == digest:
@@ -138,3 +133,8 @@ def adopt(ledger: Ledger, hq: HqConfig, *, who: Who, reason: str, time_ms: int) 
         body: dict[str, Json] = {"version": number, "digest": digest, "plan": document}
         decision = decisions.decide(connection, kind=KIND, who=who, reason=reason, body=body, time_ms=time_ms)
     return Adopted(number, digest, document, decision)
+
+
+def _adopted(decision: Decision) -> Adopted:
+    facts = decision.facts
+    return Adopted(facts["version"], facts["digest"], facts["plan"], decision)

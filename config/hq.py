@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,6 +13,7 @@ from config.broker import Broker
 from config.devices import twice
 from config.documents import Examined, examine
 from config.metrics import MetricsPort
+from config.plan import plan_digest, plan_document
 from config.profile import with_profile_paths
 from config.reading import read_yaml
 from config.secret_files import read_secret
@@ -120,6 +122,17 @@ class HqConfig(Model):
                     name,
                     next=f"one of: {', '.join(sorted(sites))}",
                 )
+
+    @cached_property
+    def plan_digest(self) -> str:
+        """What names the monitoring plan in it: the SHA-256 of its canonical JSON, hexadecimal.
+
+        Raises
+        ------
+        ConfigError
+            If a profile is unknown or does not hold a meter's quantity.
+        """
+        return plan_digest(plan_document(self))
 
     def may(self, person: str, role: RoleName) -> bool:
         """Tell whether a person has a role; where nobody has any, everybody may do all."""

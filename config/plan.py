@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from config.hq import HqConfig
 from config.network import NetworkMeter
 from config.profile import load_profile
 from core.carbon.rounding import exact_text
 from core.chain import canonical
 from core.metering.quantities import Quantity
+
+if TYPE_CHECKING:
+    from config.hq import HqConfig
 
 SCHEMA: Final = "seiren.plan/1"
 _KEYS: Final = frozenset(

@@ -12,7 +12,7 @@ from collector.ledger.record_tables import decisions as table
 from collector.people import Who
 from core.chain import BEGINNING, Decision, Head, Json, canonical, link
 
-__all__ = ["Decision", "Head", "decide", "head", "read"]
+__all__ = ["Decision", "Head", "decide", "head", "newest", "read"]
 
 _HEAD = select(table.c.number, table.c.hash).order_by(table.c.number.desc()).limit(1)
 
@@ -63,6 +63,13 @@ def read(connection: Connection, kinds: Collection[str] = ()) -> tuple[Decision,
     if kinds:
         wanted = wanted.where(table.c.kind.in_(sorted(kinds)))
     return tuple(Decision(**row._mapping) for row in connection.execute(wanted))
+
+
+def newest(connection: Connection, kind: str) -> Decision | None:
+    """Return the newest decision of a kind; None where there is none."""
+    wanted = select(table).where(table.c.kind == kind).order_by(table.c.number.desc()).limit(1)
+    row = connection.execute(wanted).one_or_none()
+    return None if row is None else Decision(**row._mapping)
 
 
 def head(connection: Connection) -> Head:
