@@ -244,3 +244,26 @@ def test_months_of_the_oracle_too(new_ledger: Callable[[], Ledger], seed: int) -
         for instants_ms in (ends_ms, grid, (ends_ms[0], ends_ms[-1])):
             expected = series(full, case.installations, instants_ms)
             assert told(thin_series(ledger, case, instants_ms)) == told(expected)
+
+
+def test_what_begins_with_one_day_and_ends_within_the_next_is_seen(new_ledger: Callable[[], Ledger]) -> None:
+    """Each day by itself only rises; the register is back within the second one."""
+    _, case = of_oracle(0)
+    case.zone = ZoneInfo("UTC")
+    case.installations = tuple(
+        replace(each, resolution=Fraction(1), wrap_at=None) for each in case.installations[:1]
+    )
+    case.installations = (
+        replace(case.installations[0], start_ms=0, end_ms=None, opening=None, closing=None),
+    )
+    times = range(T0, T0 + 4 * DAY_MS, 10 * MINUTE_MS)
+    low = T0 + 2 * DAY_MS
+    counts = [1_000 + index - (3 if time_ms >= low else 0) for index, time_ms in enumerate(times)]
+    case.readings = [Reading(POINT, *row) for row in zip(times, counts, strict=True)]
+    ledger = new_ledger()
+    merge(ledger, case.readings)
+    grid = tuple(range(T0 + DAY_MS, T0 + 4 * DAY_MS, DAY_MS))
+    expected = series(case.full(), case.installations, grid)
+    assert any(each.events for each in expected)
+    for _ in range(2):
+        assert told(thin_series(ledger, case, grid)) == told(expected)
