@@ -13,9 +13,10 @@ from fractions import Fraction
 from sqlalchemy import Connection
 
 from collector.causes import Cause, Version, causes
-from collector.closing import Draft, amounts, bound, decided, draft, keep, permit, refuse_incomplete
+from collector.closing import decided, permit, refuse_incomplete
 from collector.ledger import Ledger, closings, decisions
 from collector.ledger.closings import Kept
+from collector.month_draft import Draft, amounts, bound, draft, keep
 from collector.people import Who
 from collector.report.sheet import Sheet
 from collector.view import View
@@ -134,7 +135,7 @@ def restate(ledger: Ledger, hq: HqConfig, month: str, *, who: Who, reason: str, 
         )
 
     def prepare(connection: Connection) -> Callable[[Connection], Decision]:
-        permit(hq, who, Step.RESTATE)
+        permit(connection, hq, who, Step.RESTATE)
         statuses = closings.statuses(connection)
         if month not in statuses or statuses[month].closing is None:
             raise AnswerIsNo(

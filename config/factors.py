@@ -206,9 +206,8 @@ def load_electricity_series(series_id: str, folder: Path = _SHIPPED / "factors")
         If a file is wrong; with file, line and key.
     """
     known = load_electricity_factors(folder)
-    for series in known:
-        if series.id == series_id:
-            return series
+    if found := [series for series in known if series.id == series_id]:
+        return found[0]
     raise DataError(
         f"there is no series of electricity factors {series_id}",
         evidence=f"known: {', '.join(series.id for series in known)}",

@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from collector.closing import approve, decided, draft, reopen, status, submit
+from collector.closing import approve, decided, reopen, status, submit
 from collector.figures import energies
 from collector.ledger import Ledger, closings, decisions
 from collector.ledger.record_tables import statements
+from collector.month_draft import draft
 from collector.plans import adopt
 from collector.report.ledger_months import LedgerMonths
 from collector.report.sheet import Sheet
@@ -121,6 +122,9 @@ def test_roles_are_kept_where_the_plan_gives_any(local: Ledger, tmp_path: Path) 
         approve(local, hq, FEBRUARY, who=TANAKA, time_ms=NOW)
     with pytest.raises(AnswerIsNo, match="sato is no approver"):
         reopen(local, hq, FEBRUARY, who=SATO, reason="wrong", time_ms=NOW)
+    granted = load_hq(hq_file(tmp_path, f"{HQ}roles: {{sato: [reporter, approver]}}\n"))
+    with pytest.raises(AnswerIsNo, match="sato is no approver"):
+        reopen(local, granted, FEBRUARY, who=SATO, reason="by a file of mine", time_ms=NOW)
     approve(local, hq, FEBRUARY, who=SUZUKI, time_ms=NOW)
 
 

@@ -13,8 +13,8 @@ from core.errors import AnswerIsNo, DataError
 MONTH = "2024-02"
 
 
-def decision(number: int, kind: str, person: str, **facts: object) -> Decision:
-    body = canonical({"month": MONTH} | facts)  # type: ignore[arg-type]
+def decision(number: int, kind: str, person: str, **facts: int) -> Decision:
+    body = canonical({"month": MONTH, **facts})
     return Decision(number, 1_000 * number, person, f"{person}@hq", kind, "why", body, BEGINNING, "")
 
 
