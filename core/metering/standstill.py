@@ -54,7 +54,7 @@ def stood_still(
 
 
 def _flat(counter: Counter, segment: Segment, interval: Interval) -> Iterator[tuple[Interval, int]]:
-    """Yield each time of an interval in which the register did not move, and a reading of it."""
+    """Yield each time of an interval in which the register did not move, and the reading that it begins with."""
     times, accumulated = counter.times_ms, counter.accumulated
     end_ms = min(times[segment.last], interval.end_ms)
     at_ms = max(times[segment.first], interval.start_ms)
@@ -66,6 +66,6 @@ def _flat(counter: Counter, segment: Segment, interval: Interval) -> Iterator[tu
         last = bisect_right(accumulated, value, segment.first, segment.last + 1) - 1
         start_ms, reached_ms = max(times[first], interval.start_ms), min(times[last], end_ms)
         if first != told and reached_ms - start_ms >= STANDSTILL_MS:
-            yield Interval(start_ms, reached_ms), index
+            yield Interval(start_ms, reached_ms), bisect_right(times, start_ms, first, last + 1) - 1
         told = first
         at_ms = max(at_ms + STANDSTILL_MS // 2, reached_ms)
