@@ -59,6 +59,8 @@ def test_no_value_depends_on_the_interval_that_is_asked(dice: Random, start_ms: 
     whole = integrated(cells, [FAN], Interval(0, 2 * DAY_MS))
     exact = sum((Fraction(before + after, 12) for before, after in pairwise(watts)), Fraction(0))
     assert 0 <= exact - sum(value.wh for value in whole) < 2, "less than 1 Wh a day is rounded off"
+    second = integrated(cells, [FAN], Interval(DAY_MS, 2 * DAY_MS))
+    assert second == whole[48:], "each day is rounded for itself"
     part = Interval(start_ms, min(start_ms + length_ms, 2 * DAY_MS))
     assert integrated(reversed(cells), [FAN], part) == tuple(
         value

@@ -58,6 +58,12 @@ def test_an_energy_over_a_reset_has_its_least_and_leaves_the_rest_open() -> None
     assert (whole.wh, whole.unproven_wh, whole.origin) == (240, 570, Origin.MEASURED)
 
 
+def test_a_reset_may_be_a_register_that_was_set_back_to_a_higher_count() -> None:
+    high = read((0, 9_000), (1, 9_010), (2, 50), (12, 60))
+    hour = energy(counter(high), [FIRST], Interval(HOUR_MS, 2 * HOUR_MS))
+    assert (hour.wh, hour.unproven_wh) == (500, 500), "though but 110 more can have gone through"
+
+
 def test_a_boundary_in_a_gap_lies_between_nothing_and_the_most() -> None:
     half = energy(counter(RESET), [FIRST], Interval(0, 3 * HOUR_MS // 2))
     assert (half.end.method, half.end.accumulated, half.end.wh_beyond) == (Method.INTERPOLATED, 9_010, 20)
@@ -246,6 +252,29 @@ def test_a_tighter_bracket_moves_nothing_that_a_closed_month_holds() -> None:
     assert (january.wh, february.wh) == (2_400, 2_400) == (closed.wh, 4_800 - 2_400)
     assert (january.unproven_wh, february.unproven_wh) == (300, 300), "by now it is known to be off"
     assert [part.wh for part in series(more, [FIRST], edges)] == [2_100, 2_700]
+
+
+def test_a_substituted_end_of_a_closed_month_is_counted_from_the_reading_it_was_taken_from() -> None:
+    known = read((0, 10), (20, 210))
+    closed = energy(counter(known), [FIRST], Interval(0, DAY_MS), values=[value(20, 24, 555)])
+    text = frozen_text(closed.end)
+    assert text is not None
+    fixed = {DAY_MS: frozen_boundary(DAY_MS, text)}
+    more = counter([*known, *read((24, 250), (48, 490))])
+    january, february = series(more, [FIRST], [0, DAY_MS, 2 * DAY_MS], fixed=fixed)
+    assert (january.wh, february.wh) == (2_555, 4_800 - 2_555)
+    assert january.end.method is Method.SUBSTITUTED
+    assert (january.end.accumulated, january.end.lower, january.end.wh_beyond) == (210, 210, 555)
+
+
+def test_turns_before_an_interval_are_not_seen_in_it() -> None:
+    turning = replace(FIRST, wrap_at=1_000)
+    hours = [(float(hour), (990 + 30 * hour) % 1_000) for hour in range(40)]
+    inside = Interval(35 * HOUR_MS + 7, 38 * HOUR_MS)
+    found = [energy(counter(read(*hours[first:]), [turning]), [turning], inside) for first in (0, 30)]
+    assert replace(found[0], start=found[1].start, end=found[1].end) == found[1]
+    for one, other in ((found[0].start, found[1].start), (found[0].end, found[1].end)):
+        assert replace(one, segment=0) == replace(other, segment=0)
 
 
 def test_half_hours_of_a_gap_lie_in_it() -> None:
