@@ -12,13 +12,15 @@ import pytest
 
 from collector.energies import Grid, amounts, energy_report
 from collector.figures import energies, energy_series, months_with_data, statement_for
-from collector.ledger import Ledger
+from collector.ledger import Ledger, decisions, values
+from collector.people import Who
 from collector.records import find_meters
 from collector.table import Form
 from config.hq import HqConfig, load_hq
 from core.carbon.statement import to_json
 from core.errors import UsageError
 from core.metering.energy import Origin
+from core.metering.interval_data import Run
 from core.timeline import Interval, half_hours, month
 from tests.unit.collector.material import POINT, T0, commit, data, folder_with, frame, table, taken
 
@@ -104,6 +106,25 @@ def test_order_and_repetition_change_no_byte_of_the_statement(
 def test_months_with_data(ledger: Ledger, hq: HqConfig) -> None:
     assert months_with_data(ledger, hq) == ()
     fill(ledger, first=0, last=29 * 24)  # one reading each lies in March: it only ends February
+    assert months_with_data(ledger, hq) == ("2024-02",)
+
+
+def test_a_month_with_readings_on_both_sides_only_is_known(ledger: Ledger, hq: HqConfig) -> None:
+    """Nothing was read in March and April, and yet their energy is known."""
+    fill(ledger)
+    may = month("2024-05", TOKYO)
+    late = [taken(may.start_ms + hour * HOUR_MS, 100_000 + 7 * hour) for hour in range(3)]
+    commit(ledger, data(frame(40, late)))
+    assert months_with_data(ledger, hq) == ("2024-02", "2024-03", "2024-04", "2024-05")
+    assert energies(ledger, hq, "2024-04")[POINT].wh
+
+
+def test_a_month_with_energy_from_elsewhere_only_is_known(ledger: Ledger, hq: HqConfig) -> None:
+    day = Run(POINT, FEBRUARY.start_ms, FEBRUARY.start_ms + 24 * HOUR_MS, "500", Origin.MEASURED)
+    with ledger.writing() as connection:
+        who = Who("sato", "sato@hq")
+        done = decisions.decide(connection, kind="import", who=who, reason="", body={}, time_ms=T0)
+        values.add(connection, [day], done)
     assert months_with_data(ledger, hq) == ("2024-02",)
 
 
