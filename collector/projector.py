@@ -246,7 +246,8 @@ class Projector:
     def _all_half_hours(self, point: str) -> Sequence[EnergyRow]:
         since_ms = self._since_ms()
         with self._ledger.reading() as connection:
-            parts = self._half_hours.all_of(self._half_hours.view(connection), point, since_ms)
+            view = self._half_hours.view(connection)
+            parts = self._half_hours.all_of(view, point, since_ms)
             return [row for part in parts for row in part if row.time_ms >= since_ms]
 
     def _look_up(self) -> None:
@@ -285,13 +286,8 @@ class Projector:
             set_aside_rows(connection, self._store.identity, rejected, self._now_ms())
         self.refused += len(rejected)
         for each in rejected[:1]:
-            _LOG.warning(
-                "%s refuses %d rows for good, first %s: %s",
-                self._store.identity,
-                len(rejected),
-                each.of,
-                each.reason,
-            )
+            refused = self._store.identity, len(rejected), each.of, each.reason
+            _LOG.warning("%s refuses %d rows for good, first %s: %s", *refused)
 
 
 async def _first_of(event: asyncio.Event, seconds: float) -> None:

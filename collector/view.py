@@ -158,21 +158,12 @@ class View:
         ConfigError, DataError
             Records or cells contradict each other.
         """
-        ends = (interval.start_ms, interval.end_ms)
-        return self._counter(site, meter, ends, whole=True)
+        return self._counter(site, meter, (interval.start_ms, interval.end_ms), whole=True)
 
     def counter_at(self, site: SiteRecord, meter: MeterRecord, instants_ms: Sequence[int]) -> Counter:
-        """Return the register of a meter for energies between successive instants alone.
+        """Return the register of a meter for energies between instants in time order [ms] alone.
 
-        Parameters
-        ----------
-        instants_ms
-            In time order [ms since 1970 UTC]. Of days that hold none of them few readings are given.
-
-        Raises
-        ------
-        ConfigError, DataError
-            Records or cells contradict each other.
+        Of days that hold none of them few readings are given. Raises as `counter`.
         """
         return self._counter(site, meter, instants_ms)
 
