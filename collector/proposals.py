@@ -257,7 +257,7 @@ class _Now:
             return None
         ((site, meter),) = found
         interval = month_interval(month, site.time_zone)
-        counter = self._view.counter(site, meter, interval)
+        counter = self._view.counter_at(site, meter, (interval.start_ms, interval.end_ms))
         installed = self._view.installations(site, meter)
         values = self._view.values(meter, interval)
         fixed = {time_ms: frozen_boundary(time_ms, old)}
