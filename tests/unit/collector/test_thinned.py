@@ -246,24 +246,39 @@ def test_months_of_the_oracle_too(new_ledger: Callable[[], Ledger], seed: int) -
             assert told(thin_series(ledger, case, instants_ms)) == told(expected)
 
 
+def simple(counts: Sequence[int]) -> Case:
+    """A register of 60 kW and 100 Wh a count that is read every ten minutes; days begin in UTC."""
+    case = Case.__new__(Case)
+    case.zone, case.corrections = ZoneInfo("UTC"), ()
+    case.readings = [Reading(POINT, T0 + index * 10 * MINUTE_MS, count) for index, count in enumerate(counts)]
+    one, side = Fraction(1), Side.PRIMARY
+    register = Installation(
+        POINT, 0, None, "SYN-1", one, one, side, Fraction(100), full_scale_kw=Fraction(60)
+    )
+    case.installations = (register,)
+    return case
+
+
 def test_what_begins_with_one_day_and_ends_within_the_next_is_seen(new_ledger: Callable[[], Ledger]) -> None:
     """Each day by itself only rises; the register is back within the second one."""
-    _, case = of_oracle(0)
-    case.zone = ZoneInfo("UTC")
-    case.installations = tuple(
-        replace(each, resolution=Fraction(1), wrap_at=None) for each in case.installations[:1]
-    )
-    case.installations = (
-        replace(case.installations[0], start_ms=0, end_ms=None, opening=None, closing=None),
-    )
-    times = range(T0, T0 + 4 * DAY_MS, 10 * MINUTE_MS)
-    low = T0 + 2 * DAY_MS
-    counts = [1_000 + index - (3 if time_ms >= low else 0) for index, time_ms in enumerate(times)]
-    case.readings = [Reading(POINT, *row) for row in zip(times, counts, strict=True)]
+    case = simple([1_000 + index - (3 if index >= 2 * 144 else 0) for index in range(4 * 144)])
     ledger = new_ledger()
     merge(ledger, case.readings)
     grid = tuple(range(T0 + DAY_MS, T0 + 4 * DAY_MS, DAY_MS))
     expected = series(case.full(), case.installations, grid)
     assert any(each.events for each in expected)
+    for _ in range(2):
+        assert told(thin_series(ledger, case, grid)) == told(expected)
+
+
+def test_a_display_that_froze_is_seen_from_days_before_it_went_on(new_ledger: Callable[[], Ledger]) -> None:
+    """The readings at the end of what is asked are set aside, by a rise five days later."""
+    case = simple([1_000 + min(index, 200) + (30_000 if index > 7 * 144 else 0) for index in range(9 * 144)])
+    ledger = new_ledger()
+    merge(ledger, case.readings)
+    grid = (T0, T0 + DAY_MS, T0 + 2 * DAY_MS)
+    full = case.full()
+    assert full.held
+    expected = series(full, case.installations, grid)
     for _ in range(2):
         assert told(thin_series(ledger, case, grid)) == told(expected)
