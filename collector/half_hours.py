@@ -145,12 +145,12 @@ class HalfHours:
         last = cells.before(view.connection, meter.point, _EVER.end_ms, _usable)
         if not first or not last:
             return []
-        known = Interval(_times(first)[0], _times(last)[-1])
-        span = Interval(
-            max(span.start_ms, -(-known.start_ms // HALF_HOUR_MS) * HALF_HOUR_MS),
-            max(span.start_ms, min(span.end_ms, known.end_ms // HALF_HOUR_MS * HALF_HOUR_MS)),
-        )
-        return [_row(each, site, meter) for each in view.series(site, meter, half_hours(span))]
+        start_ms = max(span.start_ms, -(-_times(first)[0] // HALF_HOUR_MS) * HALF_HOUR_MS)
+        end_ms = min(span.end_ms, _times(last)[-1] // HALF_HOUR_MS * HALF_HOUR_MS)
+        if start_ms >= end_ms:
+            return []
+        known = half_hours(Interval(start_ms, end_ms))
+        return [_row(each, site, meter) for each in view.series(site, meter, known)]
 
     def _plainly(
         self, view: View, site: SiteRecord, meter: MeterRecord, first_ms: int, last_ms: int

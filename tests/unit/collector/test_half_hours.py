@@ -107,6 +107,14 @@ async def test_a_half_hour_is_written_once_both_its_ends_are_known(room: Room) -
     assert room.rows(KILN) == [EnergyRow(KILN, T0, 4, 0, "measured", "aoba", "AOB-RCV-01")]
 
 
+async def test_registers_within_one_half_hour_make_none(room: Room) -> None:
+    commit(room.ledger, table(), data(frame(0, [taken(T0 + 600_000, 7), taken(T0 + 900_000, 7)])))
+    await room.catch_up()
+    room.restart()
+    await room.catch_up()
+    assert room.rows() == []
+
+
 async def test_late_registers_replace_what_they_bear_on(room: Room) -> None:
     commit(room.ledger, table(), data(frame(0, minutes(0, 10))), data(frame(1, minutes(170, 20))))
     await room.catch_up()
