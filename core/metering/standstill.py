@@ -54,7 +54,7 @@ def stood_still(
 
 
 def _flat(counter: Counter, segment: Segment, interval: Interval) -> Iterator[tuple[Interval, int]]:
-    """Yield each time of an interval in which the register did not move, and the reading that it begins with."""
+    """Yield each time of an interval in which the register did not move, and the reading it begins with."""
     times, accumulated = counter.times_ms, counter.accumulated
     end_ms = min(times[segment.last], interval.end_ms)
     at_ms = max(times[segment.first], interval.start_ms)
