@@ -626,6 +626,8 @@ class Line:
         most = full_scale(within, start, end if low is None else low[0])
         if most is not None:
             begun = within[0]["multiplier"] * counter.registers[earlier["register"]].resolution
+            if gap["kind"] == "reset":
+                gap["least"] = min(gap["least"], most)
             gap["most"] = max(most + climbed + begun, gap["least"])
         return gap
 
@@ -696,9 +698,10 @@ class Line:
         """The line at an instant, and the boundary that shows it."""
         bare, index = self.counter.at(ms), self.index(ms)
         if index is None:
-            return {"shown": bare, "bare": bare, "index": None, "run": 0, "wh": 0, "open": 0}
+            return {"shown": bare, "bare": bare, "today": bare, "index": None, "run": 0, "wh": 0, "open": 0}
         piece = self.pieces[index]
         mark: Facts = {"shown": bare, "bare": bare, "index": index, "run": piece["run"], "open": 0}
+        mark["today"] = bare
         if piece["what"] == "register" and bare["total"] is not None:
             return mark | {"wh": piece["offset"] + worth_of(piece, bare["total"])}
         mark["wh"] = self.wh(index, ms)
@@ -740,13 +743,13 @@ class Line:
             shown |= {"total": at["total"] + row["offset"], "low": at["total"]}
             shown |= {"high": at["total"] + row["width"], "segment": at["segment"]}
         if today["index"] is None or today["run"] != run:
-            return {"shown": shown, "bare": shown, "index": index, "run": run, "wh": wh, "open": 0}
+            return today | {"shown": shown, "bare": shown, "index": index, "run": run, "wh": wh, "open": 0}
         return {**today, "shown": shown, "run": run, "wh": wh, "open": abs(wh - today["wh"])}
 
-    def parts(self, first: int, last: int, start: int, end: int) -> list[Facts]:
-        """What a span has of the pieces from one to another."""
+    def parts(self, start: int, end: int) -> list[Facts]:
+        """What a span has of the pieces."""
         found = []
-        for piece in self.pieces[first : last + 1]:
+        for piece in self.pieces:
             a, b = max(piece["start"], start), min(piece["end"], end)
             if a < b:
                 wh = 0 if piece["what"] == "register" else self.own(piece, b) - self.own(piece, a)
@@ -820,17 +823,17 @@ def energy(
     line = Line(counter, installed, values)
     first, last = (line.frozen(ms, fixed[ms]) if ms in fixed else line.mark(ms) for ms in (start, end))
     lacks: list[str] = []
-    parts: list[Facts] = []
+    parts = line.parts(start, end)
     wh = None
     if first["index"] is None or last["index"] is None or first["run"] != last["run"]:
         lacks = list(dict.fromkeys(line.lacks(start, end, zone)))
     else:
         wh = last["wh"] - first["wh"]
-        parts = line.parts(first["index"], last["index"], start, end)
     pairs = [
         (earlier, later)
         for earlier, later in pairwise(parts)
-        if earlier["what"] == later["what"] == "register" and earlier["segment"] == later["segment"]
+        if earlier["what"] == later["what"] == "register"
+        and (earlier["segment"], earlier["b"]) == (later["segment"], later["a"])
     ]
     changes = [counter.at(later["a"]) for _, later in pairs]
     marks = without_turns(counter, [first["shown"], *changes, last["shown"]], (first["shown"], last["shown"]))
@@ -854,9 +857,10 @@ def energy(
     register = counter.registers[0]
     for each in counter.registers[1:]:
         register = each if each.start <= max(start, end - 1) else register
-    side = first["shown"]["before"], last["shown"]["after"]
-    since = start if side[0] is None else side[0][0]
-    until = end if side[1] is None else side[1][0]
+    befores = [first[which]["before"] for which in ("shown", "today")]
+    afters = [last[which]["after"] for which in ("shown", "today")]
+    since = max(start if side is None else side[0] for side in befores)
+    until = min(end if side is None else side[0] for side in afters)
     told = [event for event in counter.events if since <= event[0] <= until]
     return found | {
         "half_hours": n,
@@ -887,7 +891,8 @@ def stood_still(counter: Counter, installed: list[Facts], start: int, end: int) 
             known = [each["full_scale_kw"] for each in there if each["full_scale_kw"] is not None]
             if len(known) < len(there) or watts <= min(known):
                 hours = (until - since) // HOUR
-                text = f"{counter.counts[flat[0]]} for {hours} h, by its step less than {up(watts)} W"
+                shown_then = max(each for each in flat if counter.times[each] <= since)
+                text = f"{counter.counts[shown_then]} for {hours} h, by its step less than {up(watts)} W"
                 found.append((since, "stood_still", text))
     return found
 
@@ -929,7 +934,8 @@ def unproven(
         wh, ms = part["part"], part["b"] - part["a"]
         if part["what"] == "gap":
             most = up(part["most"])
-            total += most - wh if ms == part["end"] - part["start"] else max(wh, most - wh)
+            sure = part["kind"] != "reset" and ms == part["end"] - part["start"]
+            total += most - wh if sure else max(wh, most - wh)
         elif part["what"] == "value" and part["origin"] in ("substituted", "integrated"):
             carried = full_scale(installed, part["a"], part["b"])
             total += wh if carried is None else max(wh, up(carried) - wh)
@@ -1856,7 +1862,7 @@ def fixed_row(text: str) -> Facts:
     sides = {}
     for side in ("before", "after"):
         held = facts[side]
-        sides[side] = held and (held[0], count_of(held[1]), *(held[2:] or ["good"]))
+        sides[side] = held and (held[0], count_of(held[1]), "uncertain" if held[2:] else "good")
     kept = {key: facts[key] for key in ("method", "offset", "width", "count")}
     return {**kept, **sides, "beyond": facts.get("wh_beyond", 0)}
 
@@ -2183,19 +2189,29 @@ class Check:
         )
 
     def lines(self) -> None:
-        """Each line of fuel and production has the id that its contents give."""
+        """Each line of fuel and production has the id of its contents, and was brought by a decision."""
         kinds = {
             "fuel": ("site", "process", "fuel", "date", "quantity", "unit", "document"),
             "production": ("month", "site", "product", "quantity", "unit", "document"),
         }
         count = 0
         for kind, fields in kinds.items():
+            brought: dict[str, str | None] = {}
+            for each in self.chain:
+                if each["kind"] == "import" and each["facts"].get("what") == kind:
+                    brought |= dict.fromkeys(each["facts"].get("ids", ()))
+                    brought |= each["facts"].get("lines", {})
             name = "inputs/fuels.csv" if kind == "fuel" else "inputs/production.csv"
             for number, row in enumerate(self.evidence.table(name), 2):
                 count += 1
+                line = {key: text for key, text in row.items() if key != "id"}
                 if row["id"] != sha256(canonical([kind, *(row[field] for field in fields)]))[:32]:
                     self.differs(name, number, "its id is not that of its contents")
-        self.found.append(f"{count} lines of fuel and production, each with its id")
+                if row["id"] not in brought:
+                    self.differs(name, number, "no decision brought it")
+                elif brought[row["id"]] not in (None, sha256(canonical(line))[:32]):
+                    self.differs(name, number, "it is not what was brought")
+        self.found.append(f"{count} lines of fuel and production, each as a decision brought it")
 
     def cells(self) -> None:
         """All readings of each point are those that were hashed."""
