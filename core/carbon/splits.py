@@ -33,8 +33,8 @@ def splits(energy: IntervalEnergy | None, tz: ZoneInfo) -> list[Json]:
     Returns
     -------
     list
-        For each end that lies in such a gap: the instant, from when to when it lasts, the rule, and its energy
-        as a whole, before the instant and after it [Wh].
+        For each end that lies in such a gap: the instant, from when to when it lasts, the rule, and its
+        energy as a whole, before the instant and after it [Wh].
     """
     return [] if energy is None or energy.wh is None else list(_splits(energy, tz))
 
