@@ -25,6 +25,8 @@ _ORIGINS = {
 _METHODS = {
     "exact": N_("equal readings on both sides"),
     "interpolated": N_("interpolated (floor)"),
+    "manual": N_("entered by hand"),
+    "substituted": N_("substituted"),
     "missing": N_("no reading"),
 }
 _STATUSES = {"provisional": N_("Provisional"), "final": N_("Final")}
