@@ -145,6 +145,12 @@ def test_what_is_said_of_a_simulated_month_is_true(first: int) -> None:
     all_hold(range(first, first + 50))
 
 
+@pytest.mark.parametrize("fault", sorted(HARMLESS))
+def test_what_must_cost_nothing_costs_nothing(fault: Fault) -> None:
+    for seed in range(500_000, 500_006):
+        holds(meter_months(seed, [fault]), seed)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("first", range(SEEDS, SEEDS + MANY_SEEDS, 500))
 @pytest.mark.timeout(1200)

@@ -24,7 +24,7 @@ from tests.unit.core.metering.oracle.months import meter_months
 from tests.unit.core.metering.oracle.scenario import Fault, MeterMonths
 from tests.unit.core.metering.test_oracle import check
 
-SEEDS = 60
+SEEDS = 24
 PLAIN = (Fault.GAP, Fault.LONG_GAP, Fault.END_GAP, Fault.BAD, Fault.SLIP, Fault.TRANSFORMERS)
 """What leaves no decision open that later readings could change."""
 
@@ -102,7 +102,7 @@ def test_a_closed_month_and_those_after_it_are_the_whole() -> None:
         assert whole.wh == closed.wh + sum(each.wh or 0 for each in others), months.happenings
         now = energy(counter, months.installations, Interval(*months.ends_ms[:2]))
         moved += now.wh != closed.wh
-    assert moved >= 5, "a closed month is to be seen that later readings would have changed"
+    assert moved >= 2, "a closed month is to be seen that later readings would have changed"
 
 
 # ------------------------------------------------------------------------------------ from elsewhere

@@ -26,7 +26,7 @@ from core.metering.cells import cells_of
 from core.metering.counters import Counter, counter_of_cells
 from core.metering.energy import Origin, energy, series
 from core.metering.installations import Installation, Side
-from core.metering.readings import Count, Quality, Reading
+from core.metering.readings import Count, Reading
 from core.metering.registers import counter_spec
 from core.metering.sources import IntervalValue
 from core.timeline import HALF_HOUR_MS, Interval, days, half_hours, month, months
@@ -85,7 +85,7 @@ def test_the_expectations_are_what_their_script_finds() -> None:
 KWH = installed(Fraction(1000), Fraction(1, 1000), THREE_PHASES_KW)
 REGISTERS = (
     "VERBR_KWH_181",
-    "GELVR_KWH_281",
+    pytest.param("GELVR_KWH_281", marks=pytest.mark.slow),
     pytest.param("VERBR_KWH_182", marks=pytest.mark.slow),
     pytest.param("GELVR_KWH_282", marks=pytest.mark.slow),
 )
@@ -176,6 +176,7 @@ def running(rows: Iterator[tuple[int, int]]) -> list[Reading]:
     return readings
 
 
+@pytest.mark.slow
 def test_blocks_out_of_order_and_twice_are_the_same_months() -> None:
     expected = EXPECTED["shelly"]
     _, *rows = rows_of("shelly-em3-phaseA.csv")
@@ -229,11 +230,29 @@ def test_intervals_that_follow_each_other_are_a_register(register: str) -> None:
                 for index, value in enumerate(row[2:290])
             ]
     assert len(energies) == expected["intervals"]
-    readings = [Reading(POINT, ms(expected["first"]), 0, Quality.GOOD), *running(iter(energies))]
+    first_ms = ms(expected["first"])
+    readings = [Reading(POINT, first_ms, 0), *running(iter(energies))]
     counter = counter_of(readings, CWH)
     assert counter.events == ()
-    span = Interval(ms(expected["first"]), ms(expected["last"]) + 300_000)
+    span = Interval(first_ms, ms(expected["last"]) + 300_000)
     assert_months(counter, span, NEM_ZONE, expected)
+    assert_values_are_the_register(readings, counter)
+
+
+def assert_values_are_the_register(register: list[Reading], counter: Counter) -> None:
+    """Check that the same energies as interval data, in whole Wh, are the same half-hours."""
+    ten_days = register[: 10 * 288 + 1]
+    whole_wh = [(reading.time_ms, int(reading.count or 0) // 100) for reading in ten_days]
+    values = [
+        IntervalValue(POINT, Interval(start_ms, end_ms), after - before, Origin.MEASURED, method="NEM12")
+        for (start_ms, before), (end_ms, after) in pairwise(whole_wh)
+    ]
+    nothing = counter_of_cells((), counter.spec)
+    grid = half_hours(Interval(ten_days[0].time_ms, ten_days[-1].time_ms))
+    parts = series(nothing, [CWH], grid, values=values)
+    assert [part.wh for part in parts] == [part.wh for part in series(counter, [CWH], grid)]
+    assert all(part.half_hours_covered == 1 and part.unproven_wh == 0 for part in parts)
+    assert {part.origin for part in parts} == {Origin.MEASURED}
 
 
 # ------------------------------------------------------------- hours of a year, thirty of them missing

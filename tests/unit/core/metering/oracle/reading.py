@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -127,8 +128,8 @@ class Reader:
                 beyond = dice.choice((-1, standing.wrap_at, standing.wrap_at + dice.randrange(1 << 70)))
                 extra.append(Reading(POINT, each.start_ms, beyond))
         for each in self._of(Fault.CONFLICT):
-            other = min(seen, key=lambda one: abs(one.time_ms - each.start_ms), default=None)
-            if other is not None:
+            for at_ms in (each.start_ms, dice.choice(self._months.ends_ms), dice.choice(seen).time_ms):
+                other = seen[min(bisect_left(seen, at_ms, key=lambda one: one.time_ms), len(seen) - 1)]
                 wrong = other.steps + dice.choice((-1, 1)) * dice.randrange(1, 50)
                 if 0 <= wrong < (other.meter.wrap_steps or wrong + 1):
                     count = other.meter.count(wrong)
