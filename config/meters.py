@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
+from itertools import zip_longest
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
@@ -177,7 +178,7 @@ class MeterRecord(Model):
         starts = [parse_local(record.from_, time_zone) for record in self.installations]
         return tuple(
             record.installation(self.point, self.counted, start_ms, end_ms)
-            for record, start_ms, end_ms in zip(self.installations, starts, [*starts[1:], None], strict=True)
+            for record, start_ms, end_ms in zip_longest(self.installations, starts, starts[1:])
         )
 
     def problems_at(self, loc: Loc) -> Iterator[Problem]:

@@ -65,7 +65,7 @@ def plan_digest(document: Mapping[str, Any]) -> str:
 def _write_out(meter: dict[str, Any], record: NetworkMeter) -> None:
     """Put what a count is worth, its step and its turn beside each installation's profile."""
     quantity: Quantity = record.counted
-    for facts, installation in zip(meter["installations"], record.installations, strict=True):
+    for facts, installation in zip(meter.get("installations", ()), record.installations, strict=True):
         worth, resolution, wrap_at = installation.count_worth(quantity)
         facts["wh_per_count"] = exact_text(worth)
         facts["resolution"] = exact_text(resolution)
