@@ -52,7 +52,7 @@ def who(by: str | None) -> Who:
             "this is nobody's name",
             where="--by",
             evidence=repr(by)[:_LONGEST],
-            next="name the person as the plan's roles do, such as --by m.sato",
+            next="name the person as the plan's roles do, such as --by reporter-1",
         )
     return Who(person, f"{login}@{socket.gethostname()}")
 
