@@ -59,7 +59,8 @@ class Bill:
     @property
     def id(self) -> str:
         """What names it: a hash of its contents [32 hex digits]; where it was read is none of them."""
-        numbers = [None if each is None else plain(each) for each in (self.kwh, self.demand_kw, self.amount)]
+        others = [None if each is None else plain(each) for each in (self.demand_kw, self.amount)]
+        numbers = [f"{self.kwh:f}", *others]
         days = [self.first_day.isoformat(), self.last_day.isoformat()]
         fields = [self.point, self.supplier, self.menu, *days, *numbers, self.document, self.sha256]
         text = json.dumps(["bill", *fields], ensure_ascii=False, separators=(",", ":"))

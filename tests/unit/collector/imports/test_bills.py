@@ -174,6 +174,40 @@ def test_a_bill_is_the_energy_where_the_plan_says_so(tmp_path: Path, ledger: Led
     assert after.wh is None  # no bill of it yet: missing, whatever the meter says
 
 
+def test_a_month_of_bills_and_intervals_closes_and_its_evidence_verifies(
+    tmp_path: Path, ledger: Ledger, hq: HqConfig
+) -> None:
+    folder = tmp_path / "hq"
+    meter_days(tmp_path, ledger, hq)
+    rows = [f"2024-02-{day:02d},12.345" for day in range(1, 30)]
+    days = mapping(kind="intervals", time="time", interval="day", points=(column("P2", "kwh"),))
+    bring(write(tmp_path, "i.csv", "time,kwh", *rows), ledger, hq, days)
+    one, two = line("2024-01-16", "2024-02-15", "31000"), line("2024-02-16", "2024-03-15", "29010.50", "B-2")
+    import_lines(tmp_path, ledger, hq, one, two)
+    ledger.close()
+    hq_of(folder, "P1", "P2", zone="Asia/Tokyo", site=BY_BILL, facts=CLASS)
+    for command in (
+        ("plan", "adopt", folder, "--by", "a", "--reason", "first", "--yes"),
+        ("month", "submit", folder, "2024-02", "--by", "a"),
+        ("month", "approve", folder, "2024-02", "--by", "b"),
+        ("audit", "export", folder, "2024-02", "--out", tmp_path / "z.zip"),
+        ("audit", "verify", tmp_path / "z.zip"),
+        ("audit", "verify", folder),
+    ):
+        code, text = run(*command)
+        assert code == 0, text
+    known, closed = (
+        hq_of(folder, "P1", "P2", zone="Asia/Tokyo", site=BY_BILL, facts=CLASS),
+        Ledger.open(folder),
+    )
+    bounds = tuple(
+        parse_local(day, known.sites[0].time_zone)
+        for day in ("2024-01-16", "2024-02-01", "2024-03-01", "2024-03-16")
+    )
+    assert sum(each.wh or 0 for each in series(closed, known, "P1", bounds)) == 60_010_500
+    closed.close()
+
+
 def test_the_same_commands_bring_readings_and_bills(tmp_path: Path, ledger: Ledger, hq: HqConfig) -> None:
     ledger.close()
     rows = [f"2024-02-{day:02d} 00:00,{day}" for day in range(1, 30)]
