@@ -81,8 +81,7 @@ class Asked:
             if index >= 0 and days[index].start_ms < time_ms < days[index].end_ms:
                 found.add(days[index])
         spans = [each.interval for each in self.corrections if isinstance(each, Exclude)]
-        # Half-hours are counted from where an interval starts.
-        if self.whole or any(time_ms % HALF_HOUR_MS for time_ms in self.instants_ms):
+        if self.whole:
             spans.append(self.interval)
         found |= {day for day in days for span in spans if _overlap(day, span)}
         return found

@@ -35,7 +35,7 @@ class ThinDay:
         What the register held at each [counts].
     left_out
         Instants of those after which others were left out [ms since 1970 UTC]: up to the next one the
-        register is known at the beginning of every half-hour.
+        register is known to half-hour resolution at any instant.
     """
 
     times_ms: tuple[int, ...]
@@ -105,10 +105,10 @@ def _kept(counter: Counter, register: Register) -> list[int] | None:
     if not times:
         return []
     last = len(times) - 1
-    # Since when the register stood at both ends of the day bears on how far it may rise at once.
+    # Since when the register stood at both ends of the day: a standstill reaches from day to day.
     stood_first = next((i for i in range(1, last + 1) if accumulated[i] != accumulated[0]), last + 1) - 1
     stood_last = next((i for i in range(last, -1, -1) if accumulated[i] != accumulated[last]), -1) + 1
-    wanted = {0, stood_first, max(stood_last - 1, 0), stood_last, last}
+    wanted = {0, stood_first, stood_last, last}
     for event in counter.events:
         rolled = bisect_left(times, event.time_ms)
         wanted |= {rolled - 1, rolled}

@@ -282,3 +282,41 @@ def test_a_display_that_froze_is_seen_from_days_before_it_went_on(new_ledger: Ca
     expected = series(full, case.installations, grid)
     for _ in range(2):
         assert told(thin_series(ledger, case, grid)) == told(expected)
+
+
+def test_a_standstill_over_midnight_is_told_from_when_it_began(new_ledger: Callable[[], Ledger]) -> None:
+    case = simple([1_000 + min(index, 270) + max(0, index - 430) for index in range(5 * 144)])
+    ledger = new_ledger()
+    merge(ledger, case.readings)
+    grid = (T0, T0 + 4 * DAY_MS)
+    expected = series(case.full(), case.installations, grid)
+    assert expected[0].events
+    for _ in range(2):
+        assert told(thin_series(ledger, case, grid)) == told(expected)
+
+
+def test_other_transformers_within_a_day_are_minded(new_ledger: Callable[[], Ledger]) -> None:
+    case = simple([1_000 + index + 3 * max(0, index - 220) for index in range(4 * 144)])
+    at = T0 + 36 * HOUR_MS + 7 * MINUTE_MS
+    (first,) = case.installations
+    case.installations = (replace(first, end_ms=at), replace(first, start_ms=at, ct=Fraction(3, 2)))
+    ledger = new_ledger()
+    merge(ledger, case.readings)
+    grid = (T0, T0 + 3 * DAY_MS)
+    expected = series(case.full(), case.installations, grid)
+    for _ in range(2):
+        assert told(thin_series(ledger, case, grid)) == told(expected)
+
+
+def test_a_reading_that_is_not_sure_keeps_its_mark(new_ledger: Callable[[], Ledger]) -> None:
+    case = simple([1_000 + index for index in range(4 * 144)])
+    last = 2 * 144 - 1
+    del case.readings[last + 1 : last + 6]
+    case.readings[last] = replace(case.readings[last], quality=Quality.UNCERTAIN)
+    ledger = new_ledger()
+    merge(ledger, case.readings)
+    grid = (T0, T0 + 2 * DAY_MS, T0 + 3 * DAY_MS)
+    expected = series(case.full(), case.installations, grid)
+    assert expected[0].end.before is not None and expected[0].end.before.quality is Quality.UNCERTAIN
+    for _ in range(2):
+        assert told(thin_series(ledger, case, grid)) == told(expected)
