@@ -22,7 +22,7 @@ from config.profile import load_profile
 from core.carbon.rounding import exact_text
 from core.chain import Json
 from core.errors import DataError, UsageError
-from core.metering.corrections import FACTS, corrected_installations, installed
+from core.metering.corrected import FACTS, corrected_installations, installed
 from core.metering.installations import Installation
 from core.metering.quantities import Unit
 from core.metering.readings import Count

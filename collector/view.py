@@ -24,7 +24,7 @@ from config.hq import HqConfig, SiteRecord
 from config.meters import MeterRecord
 from core.carbon.closing import Closing
 from core.metering.boundaries import Boundary
-from core.metering.corrections import corrected_installations
+from core.metering.corrected import corrected_installations
 from core.metering.counters import Counter, counter_of_cells
 from core.metering.energy import IntervalEnergy, series
 from core.metering.installations import Installation

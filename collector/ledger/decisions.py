@@ -52,7 +52,7 @@ def decide(
         "body": canonical(body),
         "prev": before.hash,
     }
-    decision = Decision(**written, hash=link(**written))  # type: ignore[arg-type]
+    decision = Decision(**written, hash=link(**written))  # type: ignore[arg-type]  # named as both take them
     connection.execute(insert(table).values(asdict(decision)))
     return decision
 

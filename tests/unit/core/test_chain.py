@@ -60,7 +60,7 @@ def test_the_hash_is_what_a_stranger_computes() -> None:
 )
 def test_a_changed_column_is_named(column: str, value: object) -> None:
     made = chain()
-    made[2] = replace(made[2], **{column: value})  # type: ignore[arg-type]
+    made[2] = replace(made[2], **{column: value})  # type: ignore[arg-type]  # one of each type in turn
     assert 3 in {found.number for found in problems(made)}
 
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from core.errors import DataError
 from core.metering.cells import Cell, cells_of, union
+from core.metering.corrected import FACTS, corrected_installations, installed
 from core.metering.corrections import (
-    FACTS,
     ChangeInstallation,
     Correction,
     Enter,
@@ -22,9 +22,7 @@ from core.metering.corrections import (
     Exclude,
     Substitute,
     corrected_cells,
-    corrected_installations,
     entered,
-    installed,
     interval_values,
 )
 from core.metering.installations import Installation, Side
