@@ -214,7 +214,8 @@ def assert_months(counter: Counter, span: Interval, tz: ZoneInfo, expected: Any)
 # -------------------------------------------------------------------------- five minutes, with quality
 
 
-@pytest.mark.parametrize("register", ["E1", pytest.param("B1", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("register", ["E1", "B1"])
 def test_intervals_that_follow_each_other_are_a_register(register: str) -> None:
     expected = EXPECTED["nem12"][register]
     energies: list[tuple[int, int]] = []

@@ -13,7 +13,7 @@ from enum import StrEnum
 from fractions import Fraction
 from itertools import pairwise
 
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from core.metering.cells import cells_of
@@ -162,6 +162,7 @@ cut_lists = st.lists(st.integers(0, 10**9), max_size=4)
 dice_of = st.randoms(use_true_random=False)
 
 
+@settings(max_examples=50)
 @given(
     st.lists(steps, min_size=1, max_size=14),
     st.integers(0, 400),
@@ -213,6 +214,7 @@ def plain(before: Reading, after: Reading, wrap: int | None) -> bool:
     return 0 <= rise <= most or (wrap is not None and rise % wrap <= most)
 
 
+@settings(max_examples=50)
 @given(
     st.lists(true_steps, min_size=1, max_size=7),
     st.lists(true_steps, min_size=1, max_size=7),
