@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 import uvicorn
 
-from collector.report.cli import DEFAULT_FOLDER
+from collector.folders import DEFAULT_FOLDER
 from collector.report.ledger_months import LedgerMonths
 from collector.web.app import create_app
 from core.errors import OutsideError, UsageError
