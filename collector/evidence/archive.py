@@ -21,17 +21,19 @@ from collector.evidence.readme import readme
 from collector.evidence.rows import to_csv
 from collector.figures import statement_at
 from collector.ledger import Ledger, cells, closings, decisions
+from collector.ledger.record_tables import bills
 from collector.ledger.tables import events
 from collector.snapshot import input_files
 from config.hq import HqConfig
 from core.carbon.statement import to_json
 from core.chain import BEGINNING, Head, canonical
 from core.errors import OutsideError
-from core.timeline import Interval, format_local, month, parse_local
+from core.timeline import Interval, add_months, format_local, month, parse_local
 
 MANIFEST = "MANIFEST.sha256"
 VERIFIER = Path(__file__).with_name("verify.py")
 
+_BILL = tuple(column.name for column in bills.columns if column.name != "decision")
 _EVENT = ("time", "agent", "lane", "kind", "text")
 _FIRST_DAY = (1980, 1, 1, 0, 0, 0)
 _MODE = 0o100644 << 16
@@ -127,8 +129,17 @@ class _Evidence:
             whole = cells.read(self._connection, row["point"], span)
             yield f"cells/{row['point']}.csv", readings.to_csv(whole, zone)
         yield "decisions.jsonl", "".join(f"{canonical(asdict(each))}\n" for each in self._decisions)
+        yield "bills.csv", to_csv(_BILL, self._bills(self._month))
         yield "events.csv", to_csv(_EVENT, self._events(month(self._month, zone), zone))
         yield "verify.py", VERIFIER.read_bytes()
+
+    def _bills(self, month_text: str) -> Iterator[dict[str, object]]:
+        """Yield the bills of days of the month, as far as they were known when it was decided."""
+        first, after = f"{month_text}-01", f"{add_months(month_text, 1)}-01"
+        known = bills.c.decision <= self.head.number
+        within = (bills.c.first_day < after) & (bills.c.last_day >= first) & known
+        rows = select(bills).where(within).order_by(bills.c.point, bills.c.first_day, bills.c.id)
+        yield from (dict(row._mapping) for row in self._connection.execute(rows))
 
     def _events(self, interval: Interval, zone: ZoneInfo) -> Iterator[dict[str, object]]:
         """Yield what agents told of the month, in time order; what registers did is in the statement."""

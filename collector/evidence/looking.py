@@ -9,6 +9,9 @@ from collector.evidence import verify
 from collector.ledger import Ledger, decisions
 from core.errors import OutsideError
 
+_ENOUGH = 16
+"""So many digits of a hash tell it from every other [1]."""
+
 Told = tuple[list[str], list[str]]
 """What was found, and what differs."""
 
@@ -59,6 +62,7 @@ def look_through(ledger: Ledger, head: str = "") -> Told:
         history = decisions.read(connection)
         wrong = differences(connection)
     newest = f"{history[-1].number} {history[-1].hash}" if history else f"0 {'0' * 64}"
-    if head and not any(each.hash.startswith(head) for each in history):
-        wrong.append(f"no decision has the hash {head}: the newest is {newest}")
+    told = head.split()[-1] if head.split() else ""
+    if told and (len(told) < _ENOUGH or not any(each.hash.startswith(told) for each in history)):
+        wrong.append(f"no decision has the hash {told}: the newest is {newest[:40]}")
     return [f"{len(history)} decisions, head {newest[:40]}"], wrong

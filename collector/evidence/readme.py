@@ -45,6 +45,7 @@ all of this was made anew.
 | inputs/fuel_factors.csv, electricity_factors.csv | 排出係数と出典 | factors, with their sources |
 | cells/ | 検針値の全件 | all readings of each point, as they came |
 | decisions.jsonl | 決定の記録 | decisions, each chained to the one before it |
+| bills.csv | 電力会社の請求 | bills of days of the month |
 | events.csv | エージェントの出来事 | what agents told of the month; what registers did is in the statement |
 | verify.py | 検証プログラム | recomputes the month from the files above |
 | MANIFEST.sha256 | ハッシュ一覧 | SHA-256 of each file (`sha256sum -c` reads it) |

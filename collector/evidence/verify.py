@@ -1192,7 +1192,11 @@ class Statement:
         for site in self.sites:
             network = Network(site, self.zone, self.start, self.end)
             self.networks[site["id"]] = network
-            points = {meter: Point(self, nodes[0]["point"], readings) for meter, nodes in network.all.items()}
+            by_bill = {name for name, source in site.get("sources", {}).items() if source == "bill"}
+            points = {  # where bills count, no register does
+                meter: Point(self, nodes[0]["point"], {} if meter in by_bill else readings)
+                for meter, nodes in network.all.items()
+            }
             for meter in network.places:
                 self.energies.update(self.energies_of(network, points, meter))
             for nodes in network.places.values():
@@ -2076,7 +2080,15 @@ class Check:
         self.evidence = Evidence.at(path)
         names = self.evidence.names
         self.readings: dict[str, list[Reading]] = {}
-        for step in (self.manifest, self.decisions, self.closing, self.lines, self.cells, self.statement):
+        for step in (
+            self.manifest,
+            self.decisions,
+            self.closing,
+            self.lines,
+            self.bills,
+            self.cells,
+            self.statement,
+        ):
             try:
                 step()
             except Wrong as error:
@@ -2213,6 +2225,36 @@ class Check:
                     self.differs(name, number, "it is not what was brought")
         self.found.append(f"{count} lines of fuel and production, each as a decision brought it")
 
+    def bills(self) -> None:
+        """Each bill has the id of its contents, and was brought by a decision."""
+        fields = (
+            "point",
+            "supplier",
+            "menu",
+            "first_day",
+            "last_day",
+            "kwh",
+            "demand_kw",
+            "amount",
+            "document",
+        )
+        brought = {
+            name
+            for each in self.chain
+            if each["kind"] == "import" and each["facts"].get("what") == "bills"
+            for name in (*each["facts"].get("ids", ()), *each["facts"].get("lines", {}))
+        }
+        rows = self.evidence.table("bills.csv")
+        for number, row in enumerate(rows, 2):
+            known = {**row, "demand_kw": row["demand_kw"] or None, "amount": row["amount"] or None}
+            told = ["bill", *(known[field] for field in fields), row["sha256"]]
+            if row["id"] != sha256(canonical(told))[:32]:
+                self.differs("bills.csv", number, "its id is not that of its contents")
+            if row["id"] not in brought:
+                self.differs("bills.csv", number, "no decision brought it")
+        if rows:
+            self.found.append(f"{len(rows)} bills, each as a decision brought it")
+
     def cells(self) -> None:
         """All readings of each point are those that were hashed."""
         name, total = "inputs/cells.csv", 0
@@ -2311,7 +2353,7 @@ class Check:
 
     def compare_head(self, head: str) -> None:
         """The chain ends as it is printed beside the statement: with this hash, or what it begins with."""
-        if len(head) < 16 or not self.head.split()[1].startswith(head):
+        if len(head) < 16 or not self.head.split()[1].startswith(head.split()[-1]):
             self.differs("decisions.jsonl", 0, f"the chain ends with {self.head[:40]}, not with {head}")
 
 

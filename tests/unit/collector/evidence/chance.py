@@ -107,7 +107,7 @@ def _meter(random: Random, name: str) -> dict[str, Any]:
 
 def readings(random: Random, point: str) -> list[Reading]:
     """Return what a register held in January and February, and whatever went wrong with it."""
-    step_ms = random.choice([HOUR_MS, 3 * HOUR_MS, 8 * HOUR_MS, 5 * DAY_MS])
+    step_ms = random.choice([HOUR_MS, 8 * HOUR_MS, 8 * HOUR_MS, 5 * DAY_MS])
     speed, count = random.choice([0, 1, 7, 200]), random.choice([0, 900, 60_000])
     fraction = random.random() < 0.2
     found: list[Reading] = []
