@@ -77,6 +77,8 @@ Side = tuple[int, Count, str]
 """One side of a bracket: instant [ms since 1970 UTC], count, quality."""
 Facts = dict[str, Any]
 Label = dict[str, str]
+Span = tuple[int, int, Fraction]
+"""Start and end [ms since 1970 UTC], and what the energy is multiplied with."""
 Term = tuple[int, Fraction, str]
 """+1 or -1, what the energy is multiplied with, and a meter."""
 Part = tuple[list[str], dict[str, Any], Fraction | None, Fraction | None, str | None, list[str]]
@@ -238,7 +240,10 @@ class Evidence:
                 except ValueError as error:
                     raise Wrong(name, number, f"not a time: {line[:60]!r}, {error}") from error
             at = hours[hour, offset] + int(minute) * 60_000 + int(second) * 1000 + int(ms or 0)
-            rows.append((at, count_of(count) if count else None, int(quality)))
+            held: Count | None = None
+            if count:
+                held = Decimal(count) if "." in count else int(count)
+            rows.append((at, held, int(quality)))
         return rows
 
 
@@ -270,6 +275,8 @@ class Register:
                     self.indexes.append((at, count))
 
     def steps(self, count: Count) -> int:
+        if self.resolution == 1 and isinstance(count, int):
+            return count
         return int(Fraction(count) // self.resolution)
 
     def most(self, ms: int) -> float:
@@ -1061,6 +1068,17 @@ class Network:
     def fed_by(self, meter: str) -> list[Facts]:
         return [node for nodes in self.places.values() for node in nodes if node["parent"] == meter]
 
+    def asked(self, meter: str) -> Iterator[tuple[str, int, str, Span]]:
+        """What energies a meter's is made of: name, sign, the physical meter, and its span with a factor."""
+        for sign, factor, part in self.terms(meter):
+            span = self.span(part)
+            if span:
+                yield meter, sign, part, (*span, factor)
+        for place in self.places[meter] if len(self.places[meter]) > 1 else ():
+            within = self.within(place)
+            if within:
+                yield self.key(place), 1, meter, (*within, Fraction(1))
+
     def terms(self, meter: str, sign: int = 1, factor: Fraction | None = None) -> Iterator[Term]:
         """The physical meters of a meter: each with its sign, its losses and its id."""
         factor = Fraction(1) if factor is None else factor
@@ -1158,7 +1176,7 @@ class Statement:
     """A month's statement, figure by figure."""
 
     def __init__(
-        self, evidence: Evidence, readings: dict[str, list[Reading]], versions: Mapping[str, int]
+        self, evidence: Evidence, readings: Callable[[str], list[Reading]], versions: Mapping[str, int]
     ) -> None:
         self.evidence = evidence
         self.versions = versions
@@ -1193,12 +1211,23 @@ class Statement:
             network = Network(site, self.zone, self.start, self.end)
             self.networks[site["id"]] = network
             by_bill = {name for name, source in site.get("sources", {}).items() if source == "bill"}
-            points = {  # where bills count, no register does
-                meter: Point(self, nodes[0]["point"], {} if meter in by_bill else readings)
-                for meter, nodes in network.all.items()
-            }
-            for meter in network.places:
-                self.energies.update(self.energies_of(network, points, meter))
+            asked = {meter: list(network.asked(meter)) for meter in network.places}
+            spans: dict[str, dict[Span, Facts]] = {}
+            for each in asked.values():
+                for _, _, part, span in each:
+                    spans.setdefault(part, {})[span] = {}
+            for meter, of_meter in spans.items():  # one register after the other: a month of all is large
+                name = network.all[meter][0]["point"]
+                point = Point(self, name, [] if meter in by_bill else readings(name))  # bills instead of it
+                for span in of_meter:
+                    of_meter[span] = point.energy(*span)
+            for meter, each in asked.items():
+                terms = [(sign, spans[part][span]) for name, sign, part, span in each if name == meter]
+                if network.node(meter)["sum"] is not None:
+                    self.energies[meter] = added(terms, self.start, self.end)
+                elif terms:
+                    self.energies[meter] = terms[0][1]
+                self.energies |= {name: spans[part][span] for name, _, part, span in each if name != meter}
             for nodes in network.places.values():
                 for node in nodes:
                     self.energy_figure(site, network, node)
@@ -1207,26 +1236,6 @@ class Statement:
                 for side in (mark["before"], mark["after"]):
                     if side and (self.newest is None or side[0] > self.newest):
                         self.newest = side[0]
-
-    def energies_of(
-        self, network: Network, points: dict[str, Point], meter: str
-    ) -> Iterator[tuple[str, Facts]]:
-        """Yield the energy of a meter in the month, and of each of its places if it was moved."""
-        if network.node(meter)["sum"] is not None:
-            terms = [
-                (sign, points[part].energy(*span, factor))
-                for sign, factor, part in network.terms(meter)
-                if (span := network.span(part))
-            ]
-            yield meter, added(terms, self.start, self.end)
-            return
-        span = network.span(meter)
-        if span:
-            yield meter, points[meter].energy(*span)
-        for place in network.places[meter]:
-            part = network.within(place)
-            if part and network.key(place) != meter:
-                yield network.key(place), points[meter].energy(*part)
 
     def rows(self, name: str, point: str) -> list[dict[str, str]]:
         """Rows of one point of a table."""
@@ -1839,24 +1848,24 @@ class Statement:
 class Point:
     """One point: its register, what stood behind it, and what else is known of it."""
 
-    def __init__(self, statement: Statement, name: str, readings: dict[str, list[Reading]]) -> None:
+    def __init__(self, statement: Statement, name: str, readings: list[Reading]) -> None:
         rows = statement.rows
         self.zone = statement.zone
         behind = (installation(row) for row in rows("installations", name))
         self.installed = sorted(behind, key=lambda each: each["from"])
         entered = {instant(row["time"]) for row in rows("entered", name)}
         left_out = {instant(row["time"]) for row in rows("left_out", name)}
-        self.counter = Counter(readings.get(name, []), self.installed, entered, left_out)
+        self.counter = Counter(readings, self.installed, entered, left_out)
         self.values: list[Facts] = [
             {**row, "from": instant(row["from"]), "to": instant(row["to"]), "wh": int(row["wh"])}
             for row in rows("values", name)
         ]
         self.fixed = {instant(row["time"]): fixed_row(row["boundary"]) for row in rows("frozen", name)}
 
-    def energy(self, start: int, end: int, factor: Fraction | None = None) -> Facts:
+    def energy(self, start: int, end: int, factor: Fraction) -> Facts:
         """What is known of its energy in a span."""
         values = [each for each in self.values if each["from"] < end and each["to"] > start]
-        made = times_factor(self.installed, values, self.fixed, factor or Fraction(1))
+        made = times_factor(self.installed, values, self.fixed, factor)
         return energy(self.counter, *made, start, end, self.zone)
 
 
@@ -2018,7 +2027,12 @@ def packed(start: int, rows: list[Reading]) -> bytes:
     rows = sorted(set(rows), key=by_time)
     places = [-int(c.as_tuple().exponent) for _, c, _ in rows if isinstance(c, Decimal)]
     decimals = max(places, default=0)
-    shifted = [None if count is None else int(Fraction(count) * 10**decimals) for _, count, _ in rows]
+    shifted = [
+        count
+        if count is None or (isinstance(count, int) and not decimals)
+        else int(Fraction(count) * 10**decimals)
+        for _, count, _ in rows
+    ]
     base = min((count for count in shifted if count is not None), default=0)
     above = [0 if count is None else count - base for count in shifted]
     gaps = [later - earlier for earlier, later in pairwise((start, *(row[0] for row in rows)))]
@@ -2033,11 +2047,18 @@ def packed(start: int, rows: list[Reading]) -> bytes:
         (
             head,
             base.to_bytes(base_width, "little", signed=True),
-            b"".join(gap.to_bytes(gap_width, "little") for gap in gaps),
-            b"".join(count.to_bytes(count_width, "little") for count in above) if count_width else b"",
+            column(gaps, gap_width),
+            column(above, count_width),
             grades if graded else b"",
         )
     )
+
+
+def column(numbers: list[int], width: int) -> bytes:
+    """Numbers one after the other, each in so many bytes."""
+    if width in (1, 2, 4, 8):
+        return struct.pack(f"<{len(numbers)}{'BHIQ'[width.bit_length() - 1]}", *numbers)
+    return b"".join(number.to_bytes(width, "little") for number in numbers)
 
 
 def content_hash(point: str, readings: list[Reading]) -> tuple[int, str]:
@@ -2258,13 +2279,12 @@ class Check:
     def cells(self) -> None:
         """All readings of each point are those that were hashed."""
         name, total = "inputs/cells.csv", 0
-        self.whole: dict[str, list[Reading]] = {}
         self.spans: dict[str, tuple[int, int]] = {}
+        self.late: set[str] = set()
         for number, row in enumerate(self.evidence.table(name), 2):
             point, file = row["point"], f"cells/{row['point']}.csv"
             readings = self.evidence.readings(file)
             total += len(readings)
-            self.whole[point] = readings
             self.spans[point] = instant(row["from"]), instant(row["to"])
             cells, hashed = content_hash(point, readings)
             if hashed == row["sha256"]:
@@ -2275,29 +2295,32 @@ class Check:
             if not self.closed or more <= 0:
                 self.differs(file, 0, f"these are not the readings that {name} line {number} tells of")
             else:
+                self.late.add(point)
                 self.found.append(
                     f"{more} readings of {point} came after the closing; the statement rests on none of them"
                 )
-                self.whole[point] = []
-        self.found.append(f"{total} readings of {len(self.whole)} points")
+        self.found.append(f"{total} readings of {len(self.spans)} points")
 
     def statement(self) -> None:
         """The statement follows from the readings it rests on, and from all of them."""
         is_ = self.evidence.text("statement.json")
-        used = {name: self.evidence.readings(f"inputs/readings/{name}.csv") for name in self.whole}
-        self.compare("the readings it rests on", is_, used)
-        put_right = self.corrected()
-        for point, readings in used.items():
-            lacking = set(readings) - set(put_right[point]) if self.whole[point] else ()
-            for at, count, _ in sorted(lacking)[:3]:
-                self.differs(
-                    f"inputs/readings/{point}.csv",
-                    0,
-                    f"{count} at {at} is neither among all readings nor entered",
-                )
-        self.compare("all readings", is_, {p: put_right[p] if self.whole[p] else used[p] for p in used})
+        self.compare("the readings it rests on", is_, self.used)
+        self.compare("all readings", is_, self.all)
 
-    def compare(self, what: str, is_: str, readings: dict[str, list[Reading]]) -> None:
+    def used(self, point: str) -> list[Reading]:
+        """The readings of a point that the statement rests on."""
+        return self.evidence.readings(f"inputs/readings/{point}.csv")
+
+    def all(self, point: str) -> list[Reading]:
+        """All readings of a point as people put them right; those of the closing, where others came since."""
+        used = self.used(point)
+        found = self.corrected(point, self.evidence.readings(f"cells/{point}.csv"))
+        for at, count, _ in sorted(set(used).difference(found), key=by_time)[:3]:
+            what = f"{count} at {at} is neither among all readings nor entered"
+            self.differs(f"inputs/readings/{point}.csv", 0, what)
+        return used if point in self.late else found
+
+    def compare(self, what: str, is_: str, readings: Callable[[str], list[Reading]]) -> None:
         """Work the statement out, and name the lines that differ."""
         due = statement_text(Statement(self.evidence, readings, self.versions()).document())
         if due == is_:
@@ -2326,30 +2349,26 @@ class Check:
         adopted = [each["facts"] for each in self.chain if each["kind"] == "plan"]
         return {facts["digest"]: facts["version"] for facts in adopted[-1:]}
 
-    def corrected(self) -> dict[str, list[Reading]]:
-        """All readings, less those that people excluded, with those that they entered."""
+    def corrected(self, point: str, rows: list[Reading]) -> list[Reading]:
+        """Readings of a point, less those that people excluded, with those that they entered."""
         history = [each for each in self.chain if each["kind"] == "correction"]
         undone: set[int] = set()
         for each in reversed(history):
             if each["facts"]["what"] == "undo" and each["number"] not in undone:
                 undone.add(each["facts"]["number"])
-        found = {point: set(readings) for point, readings in self.whole.items()}
         for each in history:
             facts = each["facts"]
-            if each["number"] in undone or facts.get("point") not in found:
+            if each["number"] in undone or facts.get("point") != point:
                 continue
-            rows = found[facts["point"]]
             if facts["what"] == "exclude":
                 start = facts["time_ms"] if "time_ms" in facts else facts["start_ms"]
                 end = start + 1 if "time_ms" in facts else facts["end_ms"]
-                rows = {row for row in rows if not start <= row[0] < end}
+                rows = [row for row in rows if not start <= row[0] < end]
             elif facts["what"] == "enter":
                 at = facts["time_ms"]
-                if not self.spans[facts["point"]][0] <= at < self.spans[facts["point"]][1]:
-                    continue
-                rows = {row for row in rows if row[0] != at} | {(at, count_of(facts["count"]), 0)}
-            found[facts["point"]] = rows
-        return {point: sorted(rows, key=by_time) for point, rows in found.items()}
+                if self.spans[point][0] <= at < self.spans[point][1]:
+                    rows = [row for row in rows if row[0] != at] + [(at, count_of(facts["count"]), 0)]
+        return rows
 
     def compare_head(self, head: str) -> None:
         """The chain ends as it is printed beside the statement: with this hash, or what it begins with."""

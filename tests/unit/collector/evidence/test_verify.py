@@ -117,12 +117,14 @@ def forged(files: Files) -> dict[str, bytes]:
     was = verify.content_hash(INTAKE, verify.Evidence.of(files).readings(WHOLE))[1]
     made = changed(made, "inputs/cells.csv", was, verify.content_hash(INTAKE, rows)[1])
     evidence = verify.Evidence.of(made)
-    points = [row["point"] for row in evidence.table("inputs/cells.csv")]
-    readings = {point: evidence.readings(f"inputs/readings/{point}.csv") for point in points}
     versions = {sha256(canonical(evidence.json("inputs/plan.json")).encode()).hexdigest(): 1}
-    document = verify.Statement(evidence, readings, versions).document()
-    statement = verify.statement_text(document).encode()
-    return with_manifest({**made, "statement.json": statement})
+    statement = verify.Statement(evidence, lambda point: evidence.readings(_used(point)), versions)
+    text = verify.statement_text(statement.document())
+    return with_manifest({**made, "statement.json": text.encode()})
+
+
+def _used(point: str) -> str:
+    return f"inputs/readings/{point}.csv"
 
 
 def test_a_month_made_anew_is_not_what_was_approved(tmp_path: Path, files: Files) -> None:
