@@ -6,6 +6,7 @@ import json
 import shutil
 import sqlite3
 import stat
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,8 @@ def test_the_same_bytes_each_time_and_for_its_owner_alone(
     one = export(months, hq, FEBRUARY, tmp_path / "one.zip").path
     two = export(months, hq, FEBRUARY, tmp_path / "two.zip").path
     assert one.read_bytes() == two.read_bytes()
+    with zipfile.ZipFile(one) as archive:
+        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
     assert stat.S_IMODE(one.stat().st_mode) == 0o600
     close(months, hq, MARCH)  # decided later: it changes nothing of February
     assert export(months, hq, FEBRUARY, two).path.read_bytes() == one.read_bytes()

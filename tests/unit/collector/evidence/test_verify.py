@@ -50,7 +50,7 @@ def named_after_flip(folder: Path, files: Files, place: tuple[str, int, int]) ->
 
 @pytest.mark.parametrize("part", range(3))
 def test_any_byte_of_any_file_that_is_changed_is_named(tmp_path: Path, files: Files, part: int) -> None:
-    for place in flips(files, seed=part, count=24)[part::3]:
+    for place in flips(files, seed=part, count=12)[part::3]:
         told = named_after_flip(tmp_path, files, place)
         assert any(place[0] in line for line in told), (place, told)
 
@@ -95,6 +95,12 @@ FORGERIES = [
     ("inputs/plan.json", '"2024-02": "310"', '"2024-02": "600"', "statement.json"),
     ("inputs/month.json", '"closed": true', '"closed": false', "statement.json"),
     ("inputs/cells.csv", ",66,67,c4", ",66,68,c4", "inputs/cells.csv line"),
+    (
+        "decisions.jsonl",
+        '"kind":"submit","number":4,"person":"sato"',
+        '"kind":"submit","number":4,"person":"tanaka"',
+        "decisions.jsonl line 4: it is not what was decided",
+    ),
     ("statement.json", '"printed": "580"', '"printed": "579"', "in co2, from all readings"),
 ]
 
@@ -105,7 +111,7 @@ def test_a_forgery_under_a_manifest_that_fits_is_named(
 ) -> None:
     found = wrong(tmp_path, changed(files, name, old, new))
     assert any(told in line for line in found), found
-    assert name.startswith("cells/") or any("approved" in line for line in found), found
+    assert name.startswith(("cells/", "decisions")) or any("approved" in line for line in found), found
 
 
 def forged(files: Files) -> dict[str, bytes]:
