@@ -107,13 +107,13 @@ class _Evidence:
         history = decisions.read(connection)
         if closing is not None:
             kept = closings.read(connection, closing)
-            history = history[: closing.decision.number]
             self._statement, self._inputs = kept.statement, json.loads(kept.inputs)
         else:
             self._statement = to_json(statement_at(connection, hq, month_text))
             self._inputs = dict(input_files(connection, hq, month_text))
         self.closed = closing is not None
         self._decisions = history
+        self._decided = len(history) if closing is None else closing.decision.number
         newest = history[-1] if history else None
         self.head = Head(0, BEGINNING) if newest is None else Head(newest.number, newest.hash)
 
@@ -136,7 +136,7 @@ class _Evidence:
     def _bills(self, month_text: str) -> Iterator[dict[str, object]]:
         """Yield the bills of days of the month, as far as they were known when it was decided."""
         first, after = f"{month_text}-01", f"{add_months(month_text, 1)}-01"
-        known = bills.c.decision <= self.head.number
+        known = bills.c.decision <= self._decided
         within = (bills.c.first_day < after) & (bills.c.last_day >= first) & known
         rows = select(bills).where(within).order_by(bills.c.point, bills.c.first_day, bills.c.id)
         yield from (dict(row._mapping) for row in self._connection.execute(rows))

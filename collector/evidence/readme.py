@@ -16,8 +16,10 @@ _README = """\
 
     python3 verify.py
 
-最後に表示される「head」を、算定書に添えて印刷された「chain head」と見比べてください。違えば、資料が
-丸ごと作り直されています。
+算定書に添えて印刷された「chain head」を付けて確かめてください。見つからなければ、資料が丸ごと作り直され
+ています。
+
+    python3 verify.py --head HASH
 
 ## How to check this evidence
 
@@ -27,8 +29,10 @@ Seiren:
 
     python3 verify.py
 
-Compare the `head` that it shows with the chain head that was printed beside the statement: where they differ,
-all of this was made anew.
+Give it the chain head that was printed beside the statement, too. Where it is not found, all of this was made
+anew.
+
+    python3 verify.py --head HASH
 
 | file | 内容 | contents |
 |---|---|---|

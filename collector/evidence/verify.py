@@ -2099,8 +2099,7 @@ class Check:
         self.wrong: list[str] = []
         self.found: list[str] = []
         self.evidence = Evidence.at(path)
-        names = self.evidence.names
-        self.readings: dict[str, list[Reading]] = {}
+        self.until = EVER  # the decision that closed the month: none after it bears on it
         for step in (
             self.manifest,
             self.decisions,
@@ -2118,7 +2117,6 @@ class Check:
                 self.wrong.append(f"{step.__name__}: it cannot be worked out: {error!r:.200}")
         if head:
             self.compare_head(head)
-        self.names = names
 
     def differs(self, name: str, line: int, what: str) -> None:
         self.wrong.append(str(Wrong(name, line, what)))
@@ -2208,6 +2206,7 @@ class Check:
         if not self.closed:
             self.differs("inputs/month.json", 0, f"{self.month} is said to be open, and was approved")
         number, each, facts = bound
+        self.until = number
         due = {
             "statement.json": ("statement", sha256(self.evidence.read("statement.json"))),
             "inputs/": ("inputs", sha256(canonical(self.files))),
@@ -2346,12 +2345,12 @@ class Check:
 
     def versions(self) -> dict[str, int]:
         """The version of the plan in force, by its digest."""
-        adopted = [each["facts"] for each in self.chain if each["kind"] == "plan"]
+        adopted = [each["facts"] for each in self.chain[: self.until] if each["kind"] == "plan"]
         return {facts["digest"]: facts["version"] for facts in adopted[-1:]}
 
     def corrected(self, point: str, rows: list[Reading]) -> list[Reading]:
         """Readings of a point, less those that people excluded, with those that they entered."""
-        history = [each for each in self.chain if each["kind"] == "correction"]
+        history = [each for each in self.chain[: self.until] if each["kind"] == "correction"]
         undone: set[int] = set()
         for each in reversed(history):
             if each["facts"]["what"] == "undo" and each["number"] not in undone:
@@ -2371,9 +2370,13 @@ class Check:
         return rows
 
     def compare_head(self, head: str) -> None:
-        """The chain ends as it is printed beside the statement: with this hash, or what it begins with."""
-        if len(head) < 16 or not self.head.split()[1].startswith(head.split()[-1]):
-            self.differs("decisions.jsonl", 0, f"the chain ends with {self.head[:40]}, not with {head}")
+        """A decision from the closing on has the hash, or what it begins with, that was printed."""
+        first = 0 if self.until == EVER else self.until - 1
+        told = head.split()[-1] if head.split() else ""
+        if len(told) < 16 or not any(each["hash"].startswith(told) for each in self.chain[first:]):
+            since = f" since the month was closed by {self.until}" if first else ""
+            what = f"the chain ends with {self.head[:40]}, and no decision{since} has the hash {told}"
+            self.differs("decisions.jsonl", 0, what)
 
 
 def own_text() -> bytes:

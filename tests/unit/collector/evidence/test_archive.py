@@ -16,9 +16,10 @@ import pytest
 from collector.evidence import verify
 from collector.evidence.archive import MANIFEST, export
 from collector.figures import statement_for
-from collector.ledger import Ledger
+from collector.ledger import Ledger, decisions
 from config.hq import HqConfig, load_hq
 from core.carbon.statement import to_json
+from core.chain import Json
 from core.errors import OutsideError
 from core.metering.readings import Quality, Reading
 from tests.unit.collector.closings import (
@@ -27,6 +28,8 @@ from tests.unit.collector.closings import (
     INTAKE,
     KILN,
     MARCH,
+    NOW,
+    SATO,
     bring,
     close,
     count,
@@ -93,8 +96,39 @@ def test_the_same_bytes_each_time_and_for_its_owner_alone(
     with zipfile.ZipFile(one) as archive:
         assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
     assert stat.S_IMODE(one.stat().st_mode) == 0o600
-    close(months, hq, MARCH)  # decided later: it changes nothing of February
-    assert export(months, hq, FEBRUARY, two).path.read_bytes() == one.read_bytes()
+
+
+def test_what_is_decided_later_only_makes_the_chain_longer(
+    tmp_path: Path, months: Ledger, hq: HqConfig
+) -> None:
+    close(months, hq, FEBRUARY)
+    first = export(months, hq, FEBRUARY, tmp_path / "one.zip")
+    before = files_of(first.path)
+    close(months, hq, MARCH)
+    later = export(months, hq, FEBRUARY, tmp_path / "two.zip")
+    after = files_of(later.path)
+    assert {name for name in before if after[name] != before[name]} == {"decisions.jsonl", MANIFEST}
+    assert after["decisions.jsonl"].startswith(before["decisions.jsonl"])
+    for head in (first.head, later.head):  # whichever was printed
+        assert checked(later.path, str(head))[1] == []
+    before_closing = json.loads(before["decisions.jsonl"].splitlines()[-2])["hash"]
+    (told,) = checked(later.path, before_closing)[1]
+    assert "no decision since the month was closed" in told
+
+
+def test_what_is_corrected_later_changes_nothing_of_a_closed_month(
+    tmp_path: Path, months: Ledger, hq: HqConfig
+) -> None:
+    close(months, hq, FEBRUARY)
+    body: dict[str, Json] = {
+        "what": "exclude",
+        "point": INTAKE,
+        "start_ms": start(FEBRUARY),
+        "end_ms": start(MARCH),
+    }
+    with months.writing() as connection:
+        decisions.decide(connection, kind="correction", who=SATO, reason="", body=body, time_ms=NOW)
+    assert checked(export(months, hq, FEBRUARY, tmp_path / "e.zip").path)[1] == []
 
 
 def test_what_cannot_be_written_leaves_nothing_behind(tmp_path: Path, months: Ledger, hq: HqConfig) -> None:
