@@ -17,6 +17,7 @@ from collector.evidence import verify
 from collector.evidence.archive import MANIFEST, export
 from collector.figures import statement_for
 from collector.ledger import Ledger, decisions
+from collector.proposals import restate
 from config.hq import HqConfig, load_hq
 from core.carbon.statement import to_json
 from core.chain import Json
@@ -30,6 +31,7 @@ from tests.unit.collector.closings import (
     MARCH,
     NOW,
     SATO,
+    TANAKA,
     bring,
     close,
     count,
@@ -154,6 +156,18 @@ def test_a_closed_month_stays_what_it_was_when_readings_come_late(
     found, wrong = checked(done.path)
     assert wrong == []
     assert f"1 readings of {INTAKE} came after the closing; the statement rests on none of them" in found
+
+
+def test_months_that_were_restated_together_verify(tmp_path: Path, months: Ledger, hq: HqConfig) -> None:
+    close(months, hq, FEBRUARY, MARCH)
+    late_ms = start(MARCH)
+    bring(months, [Reading(INTAKE, late_ms, count(INTAKE, late_ms) - 50, Quality.GOOD)])
+    restate(months, hq, FEBRUARY, who=TANAKA, reason="midnight's reading came", time_ms=NOW)
+    for month in (FEBRUARY, MARCH):
+        done = export(months, hq, month, tmp_path / "e.zip")
+        found, wrong = checked(done.path, str(done.head))
+        assert wrong == []
+        assert any(f"{month} closed by tanaka" in line and "revision 2" in line for line in found)
 
 
 def test_sqlite_and_postgresql_give_the_same_bytes(
