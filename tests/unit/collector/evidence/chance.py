@@ -55,6 +55,13 @@ def works(random: Random) -> str:
                 "losses_percent": random.choice(["0", "0.8", "1/3"]),
             }
         ]
+    without = random.random()
+    if without < 0.2:
+        meters[2]["source"] = "power"
+    elif without < 0.4:
+        meters[2] |= {"source": "intervals", "installations": []}
+    elif without < 0.6:
+        site["sources"] = {random.choice(["RCV", "FUR"]): "bill"}
     document = {
         "company": {"ja": "青葉製錬", "en": "Aoba Metals"},
         "electricity_factor": "industry_adjusted",
