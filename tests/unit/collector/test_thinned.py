@@ -88,7 +88,7 @@ class Case:
     def _installed(self) -> tuple[Installation, ...]:
         dice = self.dice
         first = Installation(
-            POINT, T0 - 900 * DAY_MS, None, "SYN-1", Fraction(1), Fraction(1), Side.PRIMARY, Fraction(100),
+            POINT, T0 - 900 * DAY_MS, None, "SYN-1", Fraction(1), Fraction(1), Side.SECONDARY, Fraction(100),
             full_scale_kw=self.full_scale_kw, wrap_at=self.wrap_at, resolution=self.resolution,
         )  # fmt: skip
         change = dice.choice(("none", "none", "ct", "serial", "slip"))
@@ -251,7 +251,7 @@ def simple(counts: Sequence[int]) -> Case:
     case = Case.__new__(Case)
     case.zone, case.corrections = ZoneInfo("UTC"), ()
     case.readings = [Reading(POINT, T0 + index * 10 * MINUTE_MS, count) for index, count in enumerate(counts)]
-    one, side = Fraction(1), Side.PRIMARY
+    one, side = Fraction(1), Side.SECONDARY
     register = Installation(
         POINT, 0, None, "SYN-1", one, one, side, Fraction(100), full_scale_kw=Fraction(60)
     )
@@ -304,6 +304,7 @@ def test_other_transformers_within_a_day_are_minded(new_ledger: Callable[[], Led
     merge(ledger, case.readings)
     grid = (T0, T0 + 3 * DAY_MS)
     expected = series(case.full(), case.installations, grid)
+    assert expected[0].changes
     for _ in range(2):
         assert told(thin_series(ledger, case, grid)) == told(expected)
 
