@@ -80,6 +80,7 @@ def entries(
         Numbers of the file are no decimal numbers of counts.
     """
     times = Times(mapping.format, zone, mapping.clock, midnight_ends=mapping.midnight == "ends")
+    bounds = _bounds(mapping, times)
     with file.open() as text:
         reader = csv.reader(text, delimiter=mapping.delimiter, strict=True)
         try:
@@ -101,7 +102,7 @@ def entries(
                     continue
                 try:
                     time_ms = times(cells[time_at].strip())
-                    start_ms, end_ms = _bounds(mapping, times, time_ms)
+                    start_ms, end_ms = bounds(time_ms)
                 except DataError as error:
                     yield placed(error, f"{file.path.name}:{first}: {mapping.time}")
                     continue
@@ -213,15 +214,16 @@ def _count(number: Decimal, time_ms: int, judged: Sequence[Worth]) -> int | Deci
     )
 
 
-def _bounds(mapping: FileMapping, times: Times, time_ms: int) -> tuple[int, int]:
-    """Return start and end of the interval that a time stands for; the instant twice for a register."""
+def _bounds(mapping: FileMapping, times: Times) -> Callable[[int], tuple[int, int]]:
+    """Return what makes a time the bounds of its interval; the instant twice for a register."""
     if mapping.kind is FileKind.REGISTERS:
-        return time_ms, time_ms
+        return lambda time_ms: (time_ms, time_ms)
     step_ms, ends = mapping.step_ms, mapping.stamp == "end"
     if step_ms is not None:
-        return (time_ms - step_ms, time_ms) if ends else (time_ms, time_ms + step_ms)
-    other = (times.next_day if mapping.interval == "day" else times.next_month)(time_ms, -1 if ends else 1)
-    return (other, time_ms) if ends else (time_ms, other)
+        before_ms, after_ms = (step_ms, 0) if ends else (0, step_ms)
+        return lambda time_ms: (time_ms - before_ms, time_ms + after_ms)
+    other = times.next_day if mapping.interval == "day" else times.next_month
+    return lambda time_ms: (other(time_ms, -1), time_ms) if ends else (time_ms, other(time_ms, 1))
 
 
 def _place(path: Path, header: Sequence[str], column: str, key: str) -> int:

@@ -62,6 +62,7 @@ class Times:
         self._offsets: dict[int, tuple[int, int]] = {}
         # Instant at which each plain hour begins, by its text up to the hour; most times are of these.
         self._hours: dict[str, int] = {}
+        self._plain_days: dict[int, int | None] = {}
         self._plain = format == "iso" and not midnight_ends
         self._days: dict[tuple[str, str, str], int] = {}
         self._last_ms: int | None = None
@@ -149,15 +150,15 @@ class Times:
         return (hour * 3600 + minute * 60 + second) * 1000
 
     def _note_hour(self, local_ms: int, text: str) -> None:
-        """Keep where a plain hour begins: one that the clock passes once, at one offset."""
-        begin_ms = local_ms // _HOUR_MS * _HOUR_MS
-        offsets = {
-            each
-            for at_ms in range(begin_ms, begin_ms + _HOUR_MS, _QUARTER_MS)
-            for each in self._offsets_at(at_ms)
-        }
-        if self._plain and len(offsets) == 1 and int(text[11:13] or 0) < 24:
-            self._hours[text[:13]] = begin_ms - offsets.pop()
+        """Keep where an hour begins that lies in a day of one offset."""
+        day = local_ms // _DAY_MS
+        if day not in self._plain_days:
+            marks = range(day * _DAY_MS, (day + 1) * _DAY_MS + 1, _HOUR_MS)
+            offsets = {each for at_ms in marks for each in self._offsets_at(at_ms)}
+            self._plain_days[day] = offsets.pop() if len(offsets) == 1 else None
+        offset = self._plain_days[day]
+        if self._plain and offset is not None and int(text[11:13] or 0) < 24:
+            self._hours[text[:13]] = local_ms // _HOUR_MS * _HOUR_MS - offset
 
     def _offsets_at(self, local_ms: int) -> tuple[int, int]:
         """Return the offsets before and after a change of the clock [ms]; equal where there is none."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from itertools import groupby
@@ -24,7 +23,6 @@ from core.metering.counters import Counter, counter_of_cells, counter_spec
 from core.metering.energy import IntervalEnergy, series
 from core.metering.interval_data import DAY_MS, EXACT, Amount, Run, plain, runs_of, settled, values_of
 from core.metering.readings import Count
-from core.metering.sources import IntervalValue
 from core.timeline import HALF_HOUR_MS, UTC_ZONE, Interval, format_local, month, month_of, months
 
 _TOGETHER_MS = 31 * DAY_MS
@@ -151,10 +149,10 @@ def _with_values(
     for number in range(whole.start_ms // _TOGETHER_MS - 1, whole.end_ms // _TOGETHER_MS + 1):
         within = _days_of(number)
         held = values.runs(view.connection, meter.point, within)
-        of_days = values_of(
-            amount for amount in settled((*held, *runs.get(number, ()))) if amount.start_ms in within
-        )
-        found += _joined(of_days, bounds) if alone else of_days
+        of_days: Iterable[Amount] = settled((*held, *runs.get(number, ())))
+        if alone:
+            of_days = _joined(of_days, frozenset(bounds))
+        found += values_of(amount for amount in of_days if amount.start_ms in within)
     return series(
         view.counter(site, meter, whole),
         view.installations(site, meter),
@@ -164,25 +162,25 @@ def _with_values(
     )
 
 
-def _joined(of_days: Iterable[IntervalValue], bounds: Sequence[int]) -> Iterator[IntervalValue]:
-    """Yield values joined within days and months: without a register nothing parts them there."""
-    last: IntervalValue | None = None
-    for value in of_days:
-        if (
-            last is not None
-            and last.interval.end_ms == value.interval.start_ms
-            and last.interval.end_ms % DAY_MS
-            and last.interval.end_ms not in bounds
-            and (last.origin, last.method) == (value.origin, value.method)
+def _joined(amounts: Iterable[Amount], bounds: Collection[int]) -> Iterator[Amount]:
+    """Yield energies joined within days and months: without a register nothing parts them there."""
+    together: Amount | None = None
+    for amount in amounts:
+        if together is None:
+            together = amount
+        elif (
+            together.end_ms == amount.start_ms
+            and together.end_ms % DAY_MS
+            and together.end_ms not in bounds
+            and (together.run.origin, together.run.method) == (amount.run.origin, amount.run.method)
         ):
-            joined = Interval(last.interval.start_ms, value.interval.end_ms)
-            last = replace(last, interval=joined, wh=last.wh + value.wh)
-            continue
-        if last is not None:
-            yield last
-        last = value
-    if last is not None:
-        yield last
+            wh = EXACT.add(together.wh, amount.wh)
+            together = Amount(together.start_ms, amount.end_ms, wh, together.run)
+        else:
+            yield together
+            together = amount
+    if together is not None:
+        yield together
 
 
 def _beside(
