@@ -84,7 +84,9 @@ def test_a_day_holds_all_of_its_half_hours_and_no_other(text: str, tz: ZoneInfo,
     assert whole.origin is Origin.MEASURED
 
 
-@pytest.mark.parametrize(("tz", "hour_less"), [pytest.param(TOKYO, None, marks=pytest.mark.slow), (AMSTERDAM, "2024-03")])
+@pytest.mark.parametrize(
+    ("tz", "hour_less"), [pytest.param(TOKYO, None, marks=pytest.mark.slow), (AMSTERDAM, "2024-03")]
+)
 def test_a_leap_year_is_its_months_and_a_month_its_days(tz: ZoneInfo, hour_less: str | None) -> None:
     names = months_of_fiscal_year(2023)
     year = Interval(month(names[0], tz).start_ms, month(names[-1], tz).end_ms)

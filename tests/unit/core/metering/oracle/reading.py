@@ -55,17 +55,18 @@ class Reader:
         for spike in self._of(Fault.SPIKE):
             self._spike(seen, spike)
         months.doubtful += self._doubts(seen)
-        unsure = self._of(Fault.UNCERTAIN)
         for each in seen:
-            near = any(abs(each.time_ms - other.start_ms) < _WINDOW_MS for other in unsure)
-            quality = Quality.UNCERTAIN if near else Quality.GOOD
-            months.readings.append(
-                Reading(POINT, self._stamp(each.time_ms), each.meter.count(each.steps), quality)
-            )
+            count, quality = each.meter.count(each.steps), self._quality(each.time_ms)
+            months.readings.append(Reading(POINT, self._stamp(each.time_ms), count, quality))
         months.readings += self._extra(seen)
 
     def _of(self, *faults: Fault) -> list[Happening]:
         return [each for each in self._months.happenings if each.fault in faults]
+
+    def _quality(self, time_ms: int) -> Quality:
+        unsure = self._of(Fault.UNCERTAIN)
+        near = any(abs(time_ms - each.start_ms) < _WINDOW_MS for each in unsure)
+        return Quality.UNCERTAIN if near else Quality.GOOD
 
     def _look(self, time_ms: int) -> _Seen:
         register, meter = next(
@@ -131,7 +132,10 @@ class Reader:
             for at_ms in (each.start_ms, dice.choice(self._months.ends_ms), dice.choice(seen).time_ms):
                 other = seen[min(bisect_left(seen, at_ms, key=lambda one: one.time_ms), len(seen) - 1)]
                 wrong = other.steps + dice.choice((-1, 1)) * dice.randrange(1, 50)
-                if 0 <= wrong < (other.meter.wrap_steps or wrong + 1):
+                sure = (
+                    self._quality(other.time_ms) is Quality.GOOD
+                )  # of two unsure ones nobody knows the right
+                if sure and 0 <= wrong < (other.meter.wrap_steps or wrong + 1):
                     count = other.meter.count(wrong)
                     extra.append(Reading(POINT, self._stamp(other.time_ms), count, Quality.UNCERTAIN))
         return extra
